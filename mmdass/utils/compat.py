@@ -1,0 +1,88 @@
+"""What both OpenMMLab families need on today's torch and numpy. Every shim does nothing where it is not needed.
+
+``import mmdass`` calls :func:`apply`, which must run before mmseg is imported and before a config is read.
+"""
+
+import importlib.util
+import os
+import sys
+import types
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+
+from mmdass.family import is_installed
+
+
+def apply() -> None:
+    """Run every shim that acts on import."""
+    allow_checkpoint_globals()
+    map_config_scopes()
+    stub_mmcv_ops()
+
+
+def allow_checkpoint_globals() -> None:
+    """Let ``torch.load(weights_only=True)`` read MMEngine's training checkpoints.
+
+    They hold ``HistoryBuffer`` objects and numpy scalars, whose pickles name these harmless globals.
+    """
+    from mmengine.logging.history_buffer import HistoryBuffer
+    core = np._core if hasattr(np, '_core') else np.core
+    dtypes = [getattr(np.dtypes, name) for name in dir(np.dtypes) if name.endswith('DType')]
+    torch.serialization.add_safe_globals(
+        [HistoryBuffer, getattr, slice, core.multiarray._reconstruct, core.multiarray.scalar, np.ndarray, np.dtype,
+         *dtypes])
+
+
+def map_config_scopes() -> None:
+    """Make ``_base_ = 'mmseg::...'`` find the onedl distribution and ``'mmdass::...'`` find ours."""
+    from mmengine.config.utils import MODULE2PACKAGE
+    MODULE2PACKAGE['mmdass'] = 'mmdass'
+    for module, package in MODULE2PACKAGE.items():
+        if not is_installed(package) and is_installed(f'onedl-{package}'):
+            MODULE2PACKAGE[module] = f'onedl-{package}'
+
+
+def stub_mmcv_ops() -> None:
+    """Stand in for the compiled ``mmcv.ops``, which classic mmseg imports even where no op is used.
+
+    A stubbed op fails when it is built, with its name.
+    """
+    if importlib.util.find_spec('mmcv._ext') is not None:
+        return
+    import mmcv
+    stub = types.ModuleType('mmcv.ops')
+    stub.__path__ = []
+    stub.__getattr__ = _missing_op
+    sys.modules['mmcv.ops'] = mmcv.ops = stub
+
+
+def _missing_op(name: str) -> type:
+    if name.startswith('__'):
+        raise AttributeError(name)
+
+    def refuse(self, *args: Any, **kwargs: Any) -> None:
+        raise ImportError(f'mmcv.ops.{name} needs mmcv built with its compiled operators; mmdass itself uses none.')
+
+    return type(name, (torch.nn.Module, ), {'__init__': refuse})
+
+
+def prepare_cpu_distributed(cfg: Config) -> None:
+    """Make a ``torchrun`` job work on a machine without CUDA. Call it before the Runner is built.
+
+    MMEngine selects a CUDA device while it starts the process group and passes one to DDP; a group that exists
+    already and a wrapper config of our own avoid both.
+
+    Args:
+        cfg: The job's config, changed in place.
+    """
+    if 'RANK' not in os.environ or torch.cuda.is_available():
+        return
+    if not torch.distributed.is_initialized():
+        torch.distributed.init_process_group('gloo')
+    wrapper = cfg.setdefault('model_wrapper_cfg', dict(
+        type='MMDistributedDataParallel', broadcast_buffers=False,
+        find_unused_parameters=cfg.get('find_unused_parameters', False)))
+    wrapper['device_ids'] = None
