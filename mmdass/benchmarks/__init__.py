@@ -1,0 +1,12 @@
+"""`mmdass benchmark NAME ...`: one file a benchmark."""
+
+from mmdass.cli import run_verb
+
+BENCHMARKS = {
+    'step': ('mmdass.benchmarks.step:main', 'seconds, peak memory and TFLOP of a training step, by part'),
+}
+
+
+def main(argv: list[str]) -> int:
+    """Run the benchmark that ``argv`` begins with."""
+    return run_verb('mmdass benchmark', BENCHMARKS, argv)

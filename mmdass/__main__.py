@@ -1,0 +1,7 @@
+"""``python -m mmdass`` is the ``mmdass`` command."""
+
+import sys
+
+from mmdass.cli import main
+
+sys.exit(main())

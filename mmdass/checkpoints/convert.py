@@ -1,0 +1,92 @@
+"""`mmdass convert --from FAMILY IN OUT`: another code base's checkpoint as one of ours."""
+
+import argparse
+import pkgutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from .loader import CheckpointError, load_checkpoint_file
+from .saver import replace_atomically
+
+StateDict = dict[str, torch.Tensor]
+
+# family: 'module:function', each function is convert(state_dict) -> ConvertReport, or raises CheckpointError
+FAMILIES = {
+    'madm': 'mmdass.checkpoints.madm:convert',
+}
+
+
+@dataclass
+class ConvertReport:
+    """What a family's converter made of a state dict.
+
+    Attributes:
+        state_dict: Our names to tensors.
+        used: Names in the file that went into ``state_dict``.
+        unused: Names in the file that did not.
+        missing: Names that the family's files should hold and this one does not.
+    """
+
+    state_dict: StateDict
+    used: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        sections = [f'{len(self.used)} keys used']
+        for title in ('unused', 'missing'):
+            keys = getattr(self, title)
+            sections.append('\n  '.join([f'{len(keys)} keys {title}', *keys]))
+        return '\n'.join(sections)
+
+
+def convert_file(family: str, source: Path, target: Path) -> ConvertReport:
+    """Convert ``source`` to ``target``: safetensors by its suffix, else an MMEngine checkpoint.
+
+    Raises:
+        CheckpointError: The file cannot be read, or is not of the family.
+    """
+    state_dict = find_state_dict(load_checkpoint_file(source))
+    converter: Callable[[StateDict], ConvertReport] = pkgutil.resolve_name(FAMILIES[family])
+    try:
+        report = converter(state_dict)
+    except CheckpointError as error:
+        raise CheckpointError(f'{source} is no {family} checkpoint: {error}') from error
+    with replace_atomically(target) as partial:
+        if target.suffix == '.safetensors':
+            save_file({name: tensor.contiguous() for name, tensor in report.state_dict.items()}, partial)
+        else:
+            meta = dict(converted_from=family, source=source.name)
+            torch.save(dict(meta=meta, state_dict=report.state_dict), partial)
+    return report
+
+
+def find_state_dict(checkpoint: dict[str, Any]) -> StateDict:
+    """The weights in a checkpoint: below ``state_dict`` (MMEngine), ``model`` (detectron2), or the whole dict."""
+    for key in ('state_dict', 'model'):
+        if isinstance(checkpoint.get(key), dict):
+            return checkpoint[key]
+    return checkpoint
+
+
+def main(argv: list[str]) -> int:
+    """The verb; exit status 1 and one sentence when the file is refused."""
+    parser = argparse.ArgumentParser(prog='mmdass convert', description=__doc__)
+    parser.add_argument('--from', dest='family', choices=FAMILIES, required=True, help='the code base it comes from')
+    parser.add_argument('source', metavar='IN', type=Path)
+    parser.add_argument('target', metavar='OUT', type=Path, help='.pth, or .safetensors')
+    args = parser.parse_args(argv)
+    try:
+        report = convert_file(args.family, args.source, args.target)
+    except (CheckpointError, FileNotFoundError) as error:
+        print(f'mmdass convert: {error}', file=sys.stderr)
+        return 1
+    print(report)
+    print(f'wrote {args.target}')
+    return 0

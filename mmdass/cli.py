@@ -1,0 +1,41 @@
+"""The ``mmdass`` command: one table of verbs. A verb's module is imported when the verb is called."""
+
+import argparse
+import pkgutil
+import sys
+
+# verb: ('module:function', what it does); each function is main(argv: list[str]) -> exit status
+VERBS = {
+    'parity': ('mmdass.apis.parity:main', 'compare our numbers with the official implementation\'s, row by row'),
+    'convert': ('mmdass.checkpoints.convert:main', 'turn another code base\'s checkpoint into one of ours'),
+    'benchmark': ('mmdass.benchmarks:main', 'measure speed and memory'),
+    'report': ('mmdass.apis.report:main', 'tabulate the scores of finished runs'),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the verb that ``argv`` (default: the command line) begins with."""
+    return run_verb('mmdass', VERBS, sys.argv[1:] if argv is None else argv)
+
+
+def run_verb(program: str, verbs: dict[str, tuple[str, str]], argv: list[str]) -> int:
+    """Call the function of the first argument's verb with the remaining arguments.
+
+    Args:
+        program: The command's name in help and errors.
+        verbs: Verb to ``('module:function', help)``.
+        argv: The verb and its arguments.
+
+    Returns:
+        The verb's exit status.
+    """
+    width = max(map(len, verbs))
+    table = '\n'.join(f'  {verb:{width}}  {help_}' for verb, (_, help_) in verbs.items())
+    parser = argparse.ArgumentParser(
+        prog=program, formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=f'verbs:\n{table}', epilog=f'`{program} VERB --help` lists the arguments of a verb.')
+    parser.add_argument('verb', choices=verbs, metavar='VERB')
+    parser.add_argument('arguments', nargs=argparse.REMAINDER, metavar='...')
+    args = parser.parse_args(argv)
+    target, _ = verbs[args.verb]
+    return pkgutil.resolve_name(target)(args.arguments)
