@@ -1,0 +1,44 @@
+# `make demo` and `make test` work from a fresh clone: they build .venv from constraints.txt first.
+PYTHON ?= python3
+# torch is pinned in the same command: asked for unpinned, or by another package first, it is the newest CUDA build.
+TORCH := torch==2.13.0
+CLASSIC := mmengine==0.10.7 mmcv-lite==2.1.0 mmsegmentation==1.2.2
+# One thread a process is fastest for models this small; two processes share two cores.
+PYTEST := -m pytest -n 2 --dist loadfile
+DEMO := toy_event_source_only toy_event
+PACKAGING := constraints.txt setup.py $(wildcard requirements/*.txt)
+
+export OMP_NUM_THREADS ?= 1
+export HF_HUB_OFFLINE ?= 1
+
+.PHONY: demo test test-slow test-openmmlab lint .venv .venv-openmmlab
+
+demo: .venv
+	for name in $(DEMO); do .venv/bin/python tools/train.py configs/madm/$$name.py || exit; done
+	.venv/bin/python -m mmdass report $(DEMO:%=work_dirs/%)
+
+test: .venv
+	.venv/bin/python $(PYTEST)
+
+test-slow: .venv
+	.venv/bin/python $(PYTEST) -m slow
+
+test-openmmlab: .venv-openmmlab
+	.venv-openmmlab/bin/python $(PYTEST)
+
+lint: .venv
+	.venv/bin/ruff check .
+
+.venv: .venv/.installed
+.venv-openmmlab: .venv-openmmlab/.installed
+
+# The constraints reach the isolated builds of the onedl sdists through the environment variable only.
+.venv/.installed: $(PACKAGING)
+	$(PYTHON) -m venv .venv
+	PIP_CONSTRAINT=constraints.txt .venv/bin/pip install $(TORCH) setuptools -e '.[onedl,events,test]'
+	touch $@
+
+.venv-openmmlab/.installed: $(PACKAGING)
+	$(PYTHON) -m venv .venv-openmmlab
+	PIP_CONSTRAINT=constraints.txt .venv-openmmlab/bin/pip install $(TORCH) setuptools $(CLASSIC) -e '.[events,test]'
+	touch $@
