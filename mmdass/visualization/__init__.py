@@ -1,0 +1,3 @@
+from .domain_visualizer import DomainVisualizer
+
+__all__ = ['DomainVisualizer']

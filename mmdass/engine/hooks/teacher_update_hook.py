@@ -1,0 +1,36 @@
+"""Who updates the teacher."""
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmdass.engine.unwrap import unwrap_model
+from mmdass.registry import HOOKS
+
+
+@HOOKS.register_module()
+class TeacherUpdateHook(Hook):
+    """Averages the student into ``model.teacher`` once after every optimizer step.
+
+    A model cannot do this in its own ``train_step``, which DDP never calls. The hook listens to the optimizer itself,
+    so an iteration that only accumulates gradients, and a step that the fp16 gradient scaler skips, do not count.
+    (The scaler calls a *fused* optimizer even then, which decides on the device; such a step counts.)
+
+    Raises:
+        RuntimeError: when training starts, if the model has no teacher.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """Arm the teacher and listen."""
+        model = unwrap_model(runner.model)
+        teacher = getattr(model, 'teacher', None)
+        if teacher is None:
+            raise RuntimeError(
+                f'TeacherUpdateHook: {type(model).__name__} has no teacher to update. '
+                'Remove the hook from custom_hooks, or choose a model with a teacher.'
+            )
+        teacher.armed = True
+        self._listener = runner.optim_wrapper.optimizer.register_step_post_hook(lambda *_: teacher.update())
+
+    def after_train(self, runner: Runner) -> None:
+        """Stop listening: a later stage may train another model or come with another optimizer."""
+        self._listener.remove()
