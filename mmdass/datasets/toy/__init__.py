@@ -1,0 +1,5 @@
+"""The toy world: procedural street scenes with one geometry and many sensors."""
+
+from .scene import TOY_WORLD_VERSION, ToyScene, ToyStreet
+
+__all__ = ['TOY_WORLD_VERSION', 'ToyScene', 'ToyStreet']
