@@ -1,0 +1,27 @@
+"""Models, all registered in ``mmdass.registry.MODELS``."""
+
+from .backbones import LearnableConditioning, StableDiffusionBackbone, StableDiffusionOutput
+from .data_preprocessor import DomainPairDataPreprocessor
+from .decode_heads import DAFormerHead, LatentPaletteHead
+from .necks import BottleneckProjection
+from .pseudo_labelers import ConfidencePseudoLabeler, DiffusionPseudoLabeler
+from .segmentors import MADM, SelfTraining, UDASegmentor
+from .utils import ClassMix, EMATeacher, StrongAugmentation
+
+__all__ = [
+    'MADM',
+    'BottleneckProjection',
+    'ClassMix',
+    'ConfidencePseudoLabeler',
+    'DAFormerHead',
+    'DiffusionPseudoLabeler',
+    'DomainPairDataPreprocessor',
+    'EMATeacher',
+    'LatentPaletteHead',
+    'LearnableConditioning',
+    'SelfTraining',
+    'StableDiffusionBackbone',
+    'StableDiffusionOutput',
+    'StrongAugmentation',
+    'UDASegmentor',
+]

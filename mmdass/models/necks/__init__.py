@@ -1,0 +1,5 @@
+"""Necks."""
+
+from .bottleneck_projection import BottleneckProjection
+
+__all__ = ['BottleneckProjection']

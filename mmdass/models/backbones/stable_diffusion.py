@@ -1,0 +1,250 @@
+"""Stable Diffusion as an MMSeg backbone."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from mmdass.registry import MODELS
+
+from ..utils.finite_check import FiniteCheck
+from .stable_diffusion_parts import load_parts, random_parts, weights_hash
+
+
+@dataclass
+class StableDiffusionOutput:
+    """What one UNet pass gives.
+
+    Attributes:
+        features: The tapped features in the order of ``taps``, preceded by ``decoded`` if it is an output.
+        latents: (N, 4, H/8, W/8), the UNet's output, read by MADM as the scaled latent of a painted label.
+        decoded: (N, 3, H, W), the VAE's picture of ``latents``, RGB around [-1, 1], unclipped and without gradient;
+            None unless ``decode_output``.
+    """
+
+    features: tuple[Tensor, ...]
+    latents: Tensor
+    decoded: Tensor | None
+
+
+@MODELS.register_module()
+class StableDiffusionBackbone(BaseModule):
+    """One UNet pass of Stable Diffusion at a timestep near 0, its up-path features as a pyramid.
+
+    Source: MADM section 3.1 and its ``ldm_diffusers.py``; networks and noise schedule are diffusers', untouched.
+    The frozen VAE is not in checkpoints: the recipe that names it (id, revision, hash) is.
+
+    Args:
+        pretrained: Folder in diffusers' layout or hub id of a Stable Diffusion 1.x or 2.x model.
+        revision: Commit of the hub repository.
+        random_init: Instead of ``pretrained``: a size ('sd1', 'sd2', 'tiny', or a dict) built with random weights.
+        taps: Names of the UNet's modules whose outputs are the features, fine to coarse.
+        decode_output: Decode the UNet's output with the VAE and prepend that picture to the features (MADM's s0).
+        conditioning: Config of the prompt and time conditioning; None conditions on the empty prompt alone.
+        noise_seed: Seed of the one noise tensor that is added to every latent (MADM: 42).
+        noise_size: (H, W) of that tensor in latent pixels (MADM: 64 x 64, for 512 x 512 images).
+        noise_resize: At other sizes, resize that tensor ('bicubic', MADM; changes its variance) or 'draw' a new one of
+            the size from the same seed.
+        train_unet: Train the UNet, or freeze it.
+        freeze_tail: Keep ``conv_norm_out`` and ``conv_out`` frozen, as MADM's code does.
+        vae_dtype: Precision of the VAE; float16 overflows on some images.
+        with_cp: Gradient checkpointing in the UNet: less memory for one more forward pass.
+        init_cfg: MMEngine's initialisation config.
+    """
+
+    def __init__(
+        self,
+        pretrained: str | None = None,
+        revision: str | None = None,
+        random_init: str | dict | None = None,
+        taps: Sequence[str] = ('up_blocks.3.attentions.2', 'up_blocks.2.attentions.2', 'up_blocks.1.attentions.2'),
+        decode_output: bool = True,
+        conditioning: dict | None = None,
+        noise_seed: int = 42,
+        noise_size: tuple[int, int] = (64, 64),
+        noise_resize: str = 'bicubic',
+        train_unet: bool = True,
+        freeze_tail: bool = True,
+        vae_dtype: str = 'float32',
+        with_cp: bool = False,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if (pretrained is None) == (random_init is None):
+            raise ValueError('StableDiffusionBackbone needs exactly one of `pretrained` and `random_init`')
+        if noise_resize not in ('bicubic', 'draw'):
+            raise ValueError(f"noise_resize must be 'bicubic' or 'draw', not {noise_resize!r}")
+        parts = random_parts(random_init) if pretrained is None else load_parts(pretrained, revision)
+        self.unet, self.vae, self.scheduler = parts.unet, parts.vae, parts.scheduler
+        self.source = dict(pretrained=pretrained, revision=revision)
+        self.taps, self.decode_output, self.noise_resize = tuple(taps), decode_output, noise_resize
+        self.noise_seed, self.vae_dtype = noise_seed, getattr(torch, vae_dtype)
+        self.register_buffer('noise', self._draw_noise(noise_size))
+        self.register_buffer('empty_prompt', parts.empty_prompt)
+        self.conditioning = conditioning and MODELS.build(
+            dict(
+                prompt_shape=tuple(parts.empty_prompt.shape[1:]),
+                time_channels=self.unet.time_embedding.linear_2.out_features,
+                **conditioning,
+            )
+        )
+        self.size_divisor = 2 ** (len(self.vae.config.block_out_channels) + len(self.unet.config.block_out_channels) - 2)
+        self._check_finite = FiniteCheck('the VAE')
+        self._freeze(train_unet, freeze_tail)
+        if with_cp:
+            self.unet.enable_gradient_checkpointing()
+        self._register_state_dict_hook(_leave_out_vae)
+        self._register_load_state_dict_pre_hook(_keep_own_vae, with_module=True)
+
+    def _draw_noise(self, size: Sequence[int]) -> Tensor:
+        generator = torch.Generator().manual_seed(self.noise_seed)
+        return torch.randn(1, self.vae.config.latent_channels, *size, generator=generator)
+
+    def _freeze(self, train_unet: bool, freeze_tail: bool) -> None:
+        self.vae.requires_grad_(False).to(self.vae_dtype).eval()
+        self.unet.requires_grad_(train_unet)
+        if freeze_tail:
+            self.unet.conv_norm_out.requires_grad_(False)
+            self.unet.conv_out.requires_grad_(False)
+
+    def init_weights(self) -> None:
+        """Nothing to do: the parts come initialised, and MMEngine must not touch them."""
+        self._is_init = True
+
+    def train(self, mode: bool = True) -> 'StableDiffusionBackbone':
+        """Set the mode; the VAE stays in eval mode."""
+        super().train(mode)
+        self.vae.eval()
+        return self
+
+    def forward(self, images: Tensor, timestep: int = 0) -> tuple[Tensor, ...]:
+        """Extract features, fine to coarse.
+
+        Args:
+            images: (N, 3, H, W), RGB in [-1, 1], H and W divisible by ``size_divisor`` (64).
+            timestep: How much noise is added to the latents, 0 (almost none) to 999.
+
+        Returns:
+            For Stable Diffusion 1.x and the default taps: (N, 3, H, W) if ``decode_output``, (N, 320, H/8, W/8),
+            (N, 640, H/16, W/16), (N, 1280, H/32, W/32).
+        """
+        return self.forward_latents(self.encode(images), timestep).features
+
+    @torch.no_grad()
+    def encode(self, images: Tensor, names: Sequence[str] | None = None) -> Tensor:
+        """Encode images, or painted labels, to the mean of their latents.
+
+        Args:
+            images: (N, 3, H, W), RGB in [-1, 1].
+            names: What to call each image in an error message.
+
+        Returns:
+            (N, 4, H/8, W/8) float32, scaled by the VAE's scaling factor.
+
+        Raises:
+            ValueError: H or W is not divisible by ``size_divisor``.
+            NonFiniteError: The VAE overflowed; while training on a GPU raised at a later call, so that no step waits.
+        """
+        height, width = images.shape[-2:]
+        if height % self.size_divisor or width % self.size_divisor:
+            raise ValueError(
+                f'StableDiffusionBackbone got images of {height} x {width}, which {self.size_divisor} does not divide. '
+                f"Change the crop size, or set the data preprocessor's `size_divisor={self.size_divisor}` to pad."
+            )
+        with torch.autocast(images.device.type, enabled=False):
+            mean = self.vae.encode(images.to(self.vae_dtype)).latent_dist.mean
+        latents = mean.float() * self.vae.config.scaling_factor
+        self._check_finite(latents, names, late=self.training)
+        return latents
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """Decode scaled latents (N, 4, H/8, W/8) to pictures (N, 3, H, W), RGB around [-1, 1], unclipped, float32."""
+        with torch.autocast(latents.device.type, enabled=False):
+            return self.vae.decode(latents.to(self.vae_dtype) / self.vae.config.scaling_factor).sample.float()
+
+    def forward_latents(self, latents: Tensor, timestep: int = 0) -> StableDiffusionOutput:
+        """One UNet pass from encoded images.
+
+        Args:
+            latents: (N, 4, H/8, W/8), scaled latents of images, without noise.
+            timestep: How much noise is added, 0 (almost none) to 999.
+        """
+        batch = latents.shape[0]
+        timesteps = torch.full((batch,), timestep, device=latents.device)
+        noise = self._noise_like(latents)
+        noisy = self.scheduler.add_noise(latents, noise.expand_as(latents), timesteps)
+        prompt, time_residual = self.empty_prompt, None
+        if self.conditioning is not None:
+            prompt, time_residual = self.conditioning(self.empty_prompt)
+        with self._tapped(time_residual) as tapped:
+            output = self.unet(noisy, timesteps, encoder_hidden_states=prompt.expand(batch, -1, -1)).sample
+        features = tuple(tapped[name] for name in self.taps)
+        decoded = self.decode(output.detach()) if self.decode_output else None
+        return StableDiffusionOutput(features if decoded is None else (decoded, *features), output, decoded)
+
+    def _noise_like(self, latents: Tensor) -> Tensor:
+        size = latents.shape[-2:]
+        if self.noise.shape[-2:] == size:
+            return self.noise
+        if self.noise_resize == 'draw':
+            return self._draw_noise(size).to(latents.device, non_blocking=True)
+        return F.interpolate(self.noise, size, mode='bicubic', align_corners=False)
+
+    @contextmanager
+    def _tapped(self, time_residual: Tensor | None) -> Iterator[dict[str, Tensor]]:
+        """Hooks on the stock UNet for one pass: read the taps, and add the time residual after the time embedding."""
+        tapped: dict[str, Tensor] = {}
+
+        def tap(name):
+            def read(module, args, output):
+                tapped[name] = output[0] if isinstance(output, tuple) else getattr(output, 'sample', output)
+
+            return read
+
+        hooks = [self.unet.get_submodule(name).register_forward_hook(tap(name)) for name in self.taps]
+        if time_residual is not None:
+            add = lambda module, args, output: output + time_residual  # noqa: E731
+            hooks.append(self.unet.time_embedding.register_forward_hook(add))
+        try:
+            yield tapped
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def recipe(self) -> dict:
+        """Which Stable Diffusion model a checkpoint goes with: hub id or folder name, revision, hash of the VAE."""
+        return {**self.source, 'vae_sha256': weights_hash(self.vae)}
+
+    def get_extra_state(self) -> Tensor:
+        """The recipe as the bytes of a JSON text, since MMEngine's checkpoints carry tensors."""
+        return torch.tensor(list(json.dumps(self.recipe()).encode()), dtype=torch.uint8)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Compare a checkpoint's recipe with this model's.
+
+        Raises:
+            RuntimeError: The checkpoint was trained with another VAE, so its features would mean something else.
+        """
+        theirs, ours = json.loads(bytes(state.tolist())), self.recipe()
+        if theirs['vae_sha256'] != ours['vae_sha256']:
+            raise RuntimeError(
+                f"this checkpoint goes with the Stable Diffusion model {theirs['pretrained']!r} (revision "
+                f"{theirs['revision']}, VAE {theirs['vae_sha256'][:12]}), but the config's is {ours['pretrained']!r} "
+                f"(revision {ours['revision']}, VAE {ours['vae_sha256'][:12]}). Set the backbone's `pretrained` to the "
+                'former.'
+            )
+
+
+def _leave_out_vae(module: StableDiffusionBackbone, state_dict: dict, prefix: str, local_metadata: dict) -> None:
+    for key in [key for key in state_dict if key.startswith(f'{prefix}vae.')]:
+        del state_dict[key]
+
+
+def _keep_own_vae(module: StableDiffusionBackbone, state_dict: dict, prefix: str, *args) -> None:
+    state_dict.update({f'{prefix}vae.{name}': value for name, value in module.vae.state_dict().items()})

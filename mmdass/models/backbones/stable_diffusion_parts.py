@@ -1,0 +1,107 @@
+"""The parts of a Stable Diffusion model: read from a folder or hub id, or made with random weights."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+
+import torch
+from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from torch import Tensor, nn
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from .stable_diffusion_sizes import STABLE_DIFFUSION_SIZES
+
+_SUBFOLDERS = ('vae', 'unet', 'text_encoder', 'tokenizer', 'scheduler')
+
+
+@dataclass
+class StableDiffusionParts:
+    """The networks, the noise schedule and the text encoder's output (1, tokens, channels) for the empty prompt."""
+
+    vae: AutoencoderKL
+    unet: UNet2DConditionModel
+    scheduler: DDPMScheduler
+    empty_prompt: Tensor
+
+
+def load_parts(pretrained: str, revision: str | None = None) -> StableDiffusionParts:
+    """Read a Stable Diffusion 1.x or 2.x model in diffusers' layout.
+
+    Args:
+        pretrained: A local folder, or a hub id such as ``CompVis/stable-diffusion-v1-4``.
+        revision: Commit of the hub repository.
+
+    Raises:
+        FileNotFoundError: The folder or one of its sub-folders is missing, or the hub cannot be reached.
+    """
+    _check_folder(pretrained)
+    options = dict(revision=revision)
+    try:
+        tokenizer = CLIPTokenizer.from_pretrained(pretrained, subfolder='tokenizer', **options)
+        text_encoder = CLIPTextModel.from_pretrained(pretrained, subfolder='text_encoder', **options)
+        return StableDiffusionParts(
+            vae=AutoencoderKL.from_pretrained(pretrained, subfolder='vae', **options),
+            unet=UNet2DConditionModel.from_pretrained(pretrained, subfolder='unet', **options),
+            scheduler=DDPMScheduler.from_pretrained(pretrained, subfolder='scheduler', **options),
+            empty_prompt=_encode_empty_prompt(tokenizer, text_encoder),
+        )
+    except OSError as error:
+        raise FileNotFoundError(
+            f'cannot read the Stable Diffusion model {pretrained!r} (revision {revision}): {error}\n'
+            "Set the backbone's `pretrained` to a local folder in diffusers' layout (vae/ unet/ text_encoder/ "
+            'tokenizer/ scheduler/), or to a hub id this machine can reach; `random_init` builds one without weights.'
+        ) from error
+
+
+def random_parts(size: str | dict) -> StableDiffusionParts:
+    """Make a Stable Diffusion model with random weights, the same each time: the frozen VAE is not in checkpoints.
+
+    Args:
+        size: A key of ``STABLE_DIFFUSION_SIZES``, or a dict with the arguments of ``unet`` and ``vae``.
+    """
+    if isinstance(size, str) and size not in STABLE_DIFFUSION_SIZES:
+        raise ValueError(f'unknown size {size!r} for `random_init`; choose one of {sorted(STABLE_DIFFUSION_SIZES)}')
+    size = STABLE_DIFFUSION_SIZES[size] if isinstance(size, str) else size
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        vae, unet = AutoencoderKL(**size['vae']), UNet2DConditionModel(**size['unet'])
+    return StableDiffusionParts(
+        vae=vae,
+        unet=unet,
+        # Stable Diffusion's own schedule, see its scheduler_config.json.
+        scheduler=DDPMScheduler(beta_schedule='scaled_linear', beta_start=0.00085, beta_end=0.012),
+        empty_prompt=torch.randn(1, 77, unet.config.cross_attention_dim, generator=torch.Generator().manual_seed(0)),
+    )
+
+
+def weights_hash(module: nn.Module) -> str:
+    """SHA-256 of a module's weights, whatever file format and precision of the file they came from, by name order."""
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().to('cpu', torch.float32).contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _check_folder(pretrained: str) -> None:
+    if not os.path.isdir(pretrained):
+        if os.path.isabs(pretrained) or pretrained.startswith(('.', '~')) or pretrained.count('/') != 1:
+            raise FileNotFoundError(
+                f"Stable Diffusion folder {pretrained!r} does not exist. Set the backbone's `pretrained` to a folder "
+                "in diffusers' layout or to a hub id of the form 'owner/name'."
+            )
+        return
+    missing = [name for name in _SUBFOLDERS if not os.path.isdir(os.path.join(pretrained, name))]
+    if missing:
+        raise FileNotFoundError(
+            f"{pretrained!r} is not a Stable Diffusion folder in diffusers' layout: {', '.join(missing)} missing. "
+            'A single-file .ckpt can be turned into this layout with '
+            'StableDiffusionPipeline.from_single_file(FILE).save_pretrained(FOLDER).'
+        )
+
+
+@torch.no_grad()
+def _encode_empty_prompt(tokenizer: CLIPTokenizer, text_encoder: CLIPTextModel) -> Tensor:
+    tokens = tokenizer('', padding='max_length', max_length=tokenizer.model_max_length, return_tensors='pt').input_ids
+    # No attention mask: Stable Diffusion was trained on all 77 positions, padding included.
+    return text_encoder(tokens).last_hidden_state.float()

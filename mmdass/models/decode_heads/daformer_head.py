@@ -1,0 +1,71 @@
+"""DAFormer's context-aware decoder."""
+
+from collections.abc import Sequence
+
+import torch
+from mmcv.cnn import ConvModule
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.models.decode_heads.sep_aspp_head import DepthwiseSeparableASPPModule
+from mmseg.models.utils import resize
+from torch import Tensor, nn
+
+from mmdass.registry import MODELS
+
+
+class PixelLinear(nn.Module):
+    """A linear layer at every pixel: (N, in, H, W) -> (N, out, H, W)."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.proj = nn.Linear(in_channels, out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map each pixel's channels."""
+        return self.proj(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class SeparableASPP(nn.Module):
+    """Parallel depthwise-separable convolutions of several dilations, then a 3x3 bottleneck."""
+
+    def __init__(
+        self, in_channels: int, channels: int, dilations: Sequence[int], norm_cfg: dict, act_cfg: dict
+    ) -> None:
+        super().__init__()
+        layers = dict(channels=channels, norm_cfg=norm_cfg, act_cfg=act_cfg)
+        self.aspp_modules = DepthwiseSeparableASPPModule(
+            dilations=dilations, in_channels=in_channels, conv_cfg=None, **layers
+        )
+        self.bottleneck = ConvModule(
+            len(dilations) * channels, channels, 3, padding=1, norm_cfg=norm_cfg, act_cfg=act_cfg
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) -> (N, channels, H, W)."""
+        return self.bottleneck(torch.cat(self.aspp_modules(x), dim=1))
+
+
+@MODELS.register_module()
+class DAFormerHead(BaseDecodeHead):
+    """Embeds every level, resizes all to the first level's size, and fuses them by separable atrous convolutions.
+
+    Source: DAFormer (CVPR 2022) section 3.1; MADM uses it at full resolution, its ``daformer_head.py``.
+
+    Args:
+        embed_dims: Channels that each level is embedded to.
+        dilations: Dilations of the fusion; 1 is a 1x1 convolution.
+        kwargs: Of MMSeg's ``BaseDecodeHead``: ``in_channels``, ``in_index``, ``channels``, ``num_classes``, ...
+    """
+
+    def __init__(self, embed_dims: int = 256, dilations: Sequence[int] = (1, 6, 12, 18), **kwargs) -> None:
+        super().__init__(input_transform='multiple_select', **kwargs)
+        self.embed_layers = nn.ModuleList(PixelLinear(channels, embed_dims) for channels in self.in_channels)
+        self.fuse_layer = SeparableASPP(
+            len(self.in_channels) * embed_dims, self.channels, dilations, self.norm_cfg, self.act_cfg
+        )
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Logits (N, num_classes, H, W) at the size of the first level, in float32 whatever the autocast type."""
+        levels = [embed(level) for embed, level in zip(self.embed_layers, self._transform_inputs(inputs), strict=True)]
+        size = levels[0].shape[2:]
+        levels = [levels[0], *(resize(x, size, mode='bilinear', align_corners=self.align_corners) for x in levels[1:])]
+        return self.cls_seg(self.fuse_layer(torch.cat(levels, dim=1))).float()

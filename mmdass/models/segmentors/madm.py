@@ -1,0 +1,123 @@
+"""MADM: modality adaptation with a text-to-image diffusion model."""
+
+import torch
+from mmseg.structures import SegDataSample
+from mmseg.utils import add_prefix
+from torch import Tensor
+
+from mmdass.registry import MODELS
+from mmdass.structures import PseudoLabel
+
+from ..backbones.stable_diffusion import StableDiffusionBackbone
+from ..utils.finite_check import NonFiniteError
+from ..utils.mixing import paste
+from ..utils.pixel_weights import pixel_weights
+from .self_training import SelfTraining, label_samples, stack_labels
+
+
+@MODELS.register_module()
+class MADM(SelfTraining):
+    """Self-training on a Stable Diffusion backbone, with DPLG and LPLR.
+
+    Source: "Unsupervised Modality Adaptation with Text-to-Image Diffusion Models for Semantic Segmentation" (NeurIPS
+    2024), sections 3.1 to 3.3, and its released code, ``mtmadise.py``. DPLG is ``DiffusionPseudoLabeler``, LPLR is
+    ``LatentPaletteHead``; the teacher runs the student's live UNet if ``teacher.modules`` leaves it out.
+
+    Args:
+        segmentor: Config of the student, with a ``StableDiffusionBackbone`` and a neck.
+        latent_palette_head: Config of the ``LatentPaletteHead``; None for MADM without LPLR.
+        kwargs: Of ``SelfTraining``.
+    """
+
+    def __init__(self, segmentor: dict, latent_palette_head: dict | None = None, **kwargs) -> None:
+        super().__init__(segmentor, **kwargs)
+        self.latent_palette_head = None if latent_palette_head is None else MODELS.build(latent_palette_head)
+        if not isinstance(self.segmentor.backbone, StableDiffusionBackbone):
+            raise TypeError(
+                f'MADM needs a StableDiffusionBackbone, not {type(self.segmentor.backbone).__name__}; '
+                'SelfTraining adapts any other segmentor'
+            )
+
+    def loss(self, inputs: dict[str, Tensor], data_samples: dict[str, list[SegDataSample]]) -> dict[str, Tensor]:
+        """The losses of one iteration; see ``SelfTraining.loss``."""
+        self.begin_iteration(inputs)
+        source, target = inputs['source'], inputs['target']
+        label = stack_labels(data_samples['source'])
+        mask = self.mixing(label, self.generator('mix'))
+        mixed = self.augment(paste(mask, source, target))
+        images = dict(source=source, target=target, mix=mixed, painted=self.paint('source', label))
+        latents = self.encode(images, data_samples)
+
+        # The student goes first: a teacher's pass through the shared UNet would fill autocast's cache without a graph.
+        ones = torch.ones_like(label, dtype=torch.float32)
+        losses = self.branch_loss('source', latents['source'], label, ones, latents.get('painted'), ones)
+        timestep = self.pseudo_labeler.timestep(self.iteration, self.generator('timestep'))
+        pseudo = self.pseudo_label_latents(latents['target'], timestep)
+        mixed_label, weight = self.mix_labels(mask, label, pseudo)
+        painted = self.encode(dict(painted=self.paint('mix', mixed_label)), data_samples).get('painted')
+        latent_weight = pseudo.weight if painted is not None and self.latent_palette_head.weigh_pasted else weight
+        losses |= self.branch_loss('mix', latents['mix'], mixed_label, weight, painted, latent_weight)
+
+        self.keep_panels('source', image=source, label=label)
+        self.keep_panels('target', image=target, pseudo_label=pseudo.label, confidence=pseudo.confidence)
+        self.keep_panels('mix', image=mixed, label=mixed_label, weight=weight)
+        return losses | self.end_iteration(pseudo, timestep)
+
+    def branch_loss(
+        self, branch: str, latents: Tensor, label: Tensor, weight: Tensor, painted: Tensor | None, latent_weight: Tensor
+    ) -> dict[str, Tensor]:
+        """The student's losses on one branch.
+
+        Args:
+            branch: 'source' or 'mix'.
+            latents: (N, 4, H/8, W/8), the encoded images.
+            label: (N, H, W) in 0..classes-1, or 255.
+            weight: (N, H, W), weight of each pixel's classification.
+            painted: (N, 4, H/8, W/8), the encoded painted label; None leaves LPLR out.
+            latent_weight: (N, H, W), weight of each pixel's regression; ignored pixels weigh nothing in any case.
+        """
+        output = self.segmentor.backbone.forward_latents(latents)
+        features = self.segmentor.neck(output.features) if self.segmentor.with_neck else output.features
+        samples = label_samples(label)
+        with pixel_weights(self.segmentor, weight):
+            losses = self.segmentor._decode_head_forward_train(features, samples)
+            if self.segmentor.with_auxiliary_head:
+                losses |= self.segmentor._auxiliary_head_forward_train(features, samples)
+        if painted is not None:
+            latent_weight = latent_weight * (label != 255)
+            losses['loss_latent'] = self.latent_palette_head.loss(output.latents, painted, latent_weight, branch)
+        self.keep_panels(branch, palette=output.decoded)
+        return add_prefix(losses, branch)
+
+    @torch.no_grad()
+    def pseudo_label_latents(self, latents: Tensor, timestep: int) -> PseudoLabel:
+        """The teacher's labels of encoded target images (N, 4, H/8, W/8), noised to ``timestep``."""
+        output = self.teacher.segmentor.backbone.forward_latents(latents, timestep)
+        self.keep_panels('target', palette=output.decoded)
+        stride = 2 ** (len(self.segmentor.backbone.vae.config.block_out_channels) - 1)
+        return self.decode_pseudo_label(output.features, [size * stride for size in latents.shape[2:]])
+
+    def paint(self, branch: str, label: Tensor) -> Tensor | None:
+        """The painted label (N, 3, H, W) if LPLR works on this branch."""
+        head = self.latent_palette_head
+        return head.paint(label) if head is not None and head.weights[branch] else None
+
+    def encode(
+        self, images: dict[str, Tensor | None], data_samples: dict[str, list[SegDataSample]]
+    ) -> dict[str, Tensor]:
+        """Latents of several batches (N, 3, H, W) in one call of the VAE."""
+        images = {name: batch for name, batch in images.items() if batch is not None}
+        if not images:
+            return {}
+        paths = {name: [sample.get('img_path', '?') for sample in samples] for name, samples in data_samples.items()}
+        sources = [f'{name} ({", ".join(paths.get(name, paths["source"]))})' for name in images for _ in images[name]]
+        latents = self.segmentor.backbone.encode(torch.cat(list(images.values())), sources)
+        return dict(zip(images, latents.split([len(batch) for batch in images.values()]), strict=True))
+
+    def predict(self, inputs: Tensor, data_samples: list | None = None) -> list:
+        """MMSeg's prediction; an image on which the VAE overflows is named."""
+        try:
+            return super().predict(inputs, data_samples)
+        except NonFiniteError as error:
+            names = [sample.get('img_path', '?') for sample in data_samples or []]
+            raise NonFiniteError(error.origin, error.indices, names) from error

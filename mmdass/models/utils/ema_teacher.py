@@ -1,0 +1,118 @@
+"""The teacher: a moving average of some of the segmentor's modules, around the rest of the live segmentor."""
+
+import copy
+import difflib
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.nn.modules.dropout import _DropoutNd
+
+from .counter import Counter
+
+
+class EMATeacher(nn.Module):
+    """Averages the named modules of a segmentor and shares the others by reference.
+
+    ``teacher <- alpha_k * teacher + (1 - alpha_k) * student``, ``alpha_k = min(1 - 1 / (k + 1), alpha)``, after optimizer
+    step k. Source: DAFormer's ``dacs.py``; MADM's ``cmdise.py`` averages neck, head and conditioning only, so that its
+    teacher runs the student's live UNet.
+
+    Only the averaged modules and the step count are in the checkpoint.
+
+    Args:
+        segmentor: The student.
+        modules: Names of the modules to average, such as ('neck', 'decode_head', 'backbone.conditioning'); None for all.
+        alpha: Share of itself that the teacher keeps, once warmed up.
+        mode: 'train': the teacher's averaged modules use batch statistics while pseudo-labelling (DAFormer, MADM);
+            'eval': running statistics.
+        dropout: Leave dropout and drop path on in the teacher's training mode (MADM); DAFormer switches them off.
+        average_buffers: Average floating-point buffers too; DAFormer and MADM average parameters only.
+
+    Raises:
+        ValueError: A name is not a module of the segmentor.
+    """
+
+    def __init__(
+        self,
+        segmentor: nn.Module,
+        modules: Sequence[str] | None = None,
+        alpha: float = 0.999,
+        mode: str = 'train',
+        dropout: bool = False,
+        average_buffers: bool = False,
+    ) -> None:
+        super().__init__()
+        if mode not in ('train', 'eval'):
+            raise ValueError(f"the teacher's mode must be 'train' or 'eval', not {mode!r}")
+        self.names = ('',) if modules is None else tuple(modules)
+        self.alpha, self.mode, self.dropout, self.average_buffers = alpha, mode, dropout, average_buffers
+        self.armed = False
+        self._student = [segmentor]  # in a list, so that the student is not registered a second time
+        _check_names(segmentor, self.names)
+        self.averaged = nn.ModuleDict({_key(name): copy.deepcopy(segmentor.get_submodule(name)) for name in self.names})
+        self.averaged.requires_grad_(False)
+        self.steps = Counter()
+
+    def arm(self) -> None:
+        """Promise that ``update`` will follow each optimizer step; a fresh teacher starts as a copy of the student."""
+        self.armed = True
+        if self.steps.value == 0:
+            self._lerp(1.0)
+
+    def update(self) -> None:
+        """Average once more; to be called after each optimizer step."""
+        self.steps.value += 1
+        self._lerp(1 - min(1 - 1 / (self.steps.value + 1), self.alpha))
+
+    @torch.no_grad()
+    def _lerp(self, weight: float) -> None:
+        for name in self.names:
+            teacher, student = self.averaged[_key(name)], self._student[0].get_submodule(name)
+            torch._foreach_lerp_(list(teacher.parameters()), list(student.parameters()), weight)
+            if self.average_buffers:
+                for ours, theirs in zip(teacher.buffers(), student.buffers(), strict=True):
+                    ours.lerp_(theirs, weight) if ours.is_floating_point() else ours.copy_(theirs)
+
+    @property
+    def segmentor(self) -> nn.Module:
+        """The student with the averaged modules in their places."""
+        # Made anew each time, which is cheap, so that it follows whatever was replaced in the student since:
+        # synchronised batch norm, adapters, compiled modules.
+        segmentor = self._student[0]
+        for name in self.names:
+            segmentor = _with_module(segmentor, name, self.averaged[_key(name)])
+        return segmentor
+
+    def train(self, mode: bool = True) -> 'EMATeacher':
+        """Set the averaged modules' mode; the shared ones follow the student."""
+        super().train(mode and self.mode == 'train')
+        if not self.dropout:
+            for module in self.modules():
+                if isinstance(module, _DropoutNd) or type(module).__name__ == 'DropPath':
+                    module.training = False
+        return self
+
+
+def _key(name: str) -> str:
+    return name.replace('.', '_') or 'segmentor'
+
+
+def _with_module(parent: nn.Module, name: str, module: nn.Module) -> nn.Module:
+    """A shallow copy of ``parent`` in which ``name`` is ``module``; everything else is shared."""
+    if not name:
+        return module
+    child, _, rest = name.partition('.')
+    clone = copy.copy(parent)
+    clone._modules = dict(parent._modules)
+    clone._modules[child] = _with_module(parent._modules[child], rest, module)
+    return clone
+
+
+def _check_names(segmentor: nn.Module, names: Sequence[str]) -> None:
+    known = [name for name, _ in segmentor.named_modules()]
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f'; did you mean {near[0]!r}?' if near else ''
+            raise ValueError(f'the teacher cannot average {name!r}: the segmentor has no such module{hint}')

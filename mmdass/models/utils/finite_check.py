@@ -1,0 +1,59 @@
+"""A check for overflow that names the images and costs a training step on a GPU no synchronisation."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+class NonFiniteError(RuntimeError):
+    """Values that are NaN or infinite.
+
+    Attributes:
+        origin: What computed them.
+        indices: The batch's samples concerned.
+    """
+
+    def __init__(self, origin: str, indices: Sequence[int], names: Sequence[str] | None = None) -> None:
+        self.origin, self.indices = origin, list(indices)
+        named = [names[i] for i in self.indices] if names else [f'image {i} of the batch' for i in self.indices]
+        super().__init__(
+            f'{origin} gave NaN or infinite values for {"; ".join(named)}. Look at the image; if it is sound, use a '
+            "wider type (`vae_dtype='float32'`; bfloat16 instead of float16)."
+        )
+
+
+class FiniteCheck:
+    """Checks batches of values: at once, or later on a GPU, whose flags arrive while it works on.
+
+    Args:
+        origin: What computes the values, for the message.
+    """
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+        self._pending: list[tuple[Tensor, Sequence[str] | None, torch.cuda.Event | None]] = []
+
+    def __call__(self, values: Tensor, names: Sequence[str] | None = None, late: bool = False) -> None:
+        """Check values of shape (N, ...).
+
+        Args:
+            values: What to check.
+            names: What to call each sample in the message.
+            late: On a GPU, do not wait: raise at a later call.
+
+        Raises:
+            NonFiniteError: These values, or those of a call before, are not finite.
+        """
+        finite = values.isfinite().flatten(1).all(1)
+        arrived = None
+        if late and finite.is_cuda:
+            finite, arrived = finite.to('cpu', non_blocking=True), torch.cuda.Event()
+            arrived.record()
+        self._pending.append((finite, names, arrived))
+        while self._pending and (self._pending[0][2] is None or self._pending[0][2].query()):
+            self._read(*self._pending.pop(0))
+
+    def _read(self, finite: Tensor, names: Sequence[str] | None, arrived: torch.cuda.Event | None) -> None:
+        if not finite.all():
+            raise NonFiniteError(self.origin, (~finite).nonzero().flatten().tolist(), names)
