@@ -1,0 +1,3 @@
+from .metrics import DomainIoUMetric
+
+__all__ = ['DomainIoUMetric']

@@ -1,0 +1,3 @@
+from .domain_iou_metric import DomainIoUMetric
+
+__all__ = ['DomainIoUMetric']

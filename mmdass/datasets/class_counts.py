@@ -1,0 +1,83 @@
+"""Pixel counts per class id of label files: scanned once, cached by content, shared by all ranks."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from mmengine.dist import broadcast_object_list, is_main_process
+from mmengine.logging import print_log
+from mmengine.utils import track_iter_progress
+
+from .transforms.labels import read_label
+
+
+def count_label_ids(
+    paths: Sequence[str], channel: int | None = None, cache_dir: str | None = None, threads: int = 8
+) -> np.ndarray:
+    """Count the pixels of every id in every label file.
+
+    Rank 0 scans (with a progress bar) or reads the cache, the other ranks get its result. The cache file is named after
+    the names, sizes and modification times of the label files, so a changed file is scanned again.
+
+    Args:
+        paths: Label files.
+        channel: Channel of multi-channel files that holds the ids.
+        cache_dir: Folder of the cache, the user's cache folder (``$XDG_CACHE_HOME/mmdass``) if None.
+        threads: Files decoded at a time (Pillow decodes outside the GIL).
+
+    Returns:
+        (files, 256) int64: pixels of each id, 255 included.
+    """
+    shared = [_load_or_scan(paths, channel, cache_dir, threads) if is_main_process() else None]
+    broadcast_object_list(shared)
+    counts = np.zeros((len(paths), 256), np.int64)
+    for row, ids in zip(counts, shared[0], strict=True):
+        row[[int(key) for key in ids]] = list(ids.values())
+    return counts
+
+
+def _load_or_scan(
+    paths: Sequence[str], channel: int | None, cache_dir: str | None, threads: int
+) -> list[dict[str, int]]:
+    cache = _cache_folder(cache_dir) / f'class_counts_{_content_key(paths, channel)}.json'
+    if cache.is_file():
+        return json.loads(cache.read_text())
+
+    print_log(f'Counting class pixels of {len(paths)} label files, once; cached in {cache}.', logger='current')
+    with ThreadPoolExecutor(threads) as pool:
+        histograms = pool.map(lambda path: read_label(path, channel).histogram(), paths)
+        counts = [
+            {str(label_id): count for label_id, count in enumerate(histogram) if count}
+            for histogram in track_iter_progress((histograms, len(paths)))
+        ]
+    try:
+        _write_atomically(cache, json.dumps(counts))
+    except OSError as error:
+        print_log(f'Class counts cannot be cached ({error}); set `cache_dir` to a writable folder.', logger='current')
+    return counts
+
+
+def _cache_folder(cache_dir: str | None) -> Path:
+    if cache_dir is not None:
+        return Path(cache_dir)
+    return Path(os.environ.get('XDG_CACHE_HOME', Path.home() / '.cache')) / 'mmdass'
+
+
+def _content_key(paths: Sequence[str], channel: int | None) -> str:
+    digest = hashlib.sha256(f'channel {channel}'.encode())
+    for path in paths:
+        stat = os.stat(path)
+        digest.update(f'{path}|{stat.st_size}|{stat.st_mtime_ns}\n'.encode())
+    return digest.hexdigest()[:16]
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile('w', dir=path.parent, delete=False) as file:
+        file.write(text)
+    os.replace(file.name, path)

@@ -1,0 +1,80 @@
+"""Endless samples of one data set, each determined by (seed, counter) alone."""
+
+import numpy as np
+import torch
+from mmengine.dataset import BaseDataset
+
+from mmdass.registry import DATASETS
+from mmdass.utils.random import draw_key, keyed_generator, keyed_globals
+
+from .class_counts import count_label_ids
+from .rare_class import RareClassSampler
+
+
+@DATASETS.register_module()
+class KeyedDataset:
+    """A data set whose ``ds[counter]`` is a keyed random draw, for any non-negative integer.
+
+    Counters 0 to len - 1 visit each item once, in an order keyed by (seed, 0), the next len by (seed, 1), and so on.
+    The pipeline runs with the global generators keyed by (seed, counter): stock transforms of MMCV and MMSeg become
+    reproducible, and a resumed run continues as if it had never stopped. Use it with :class:`KeyedSampler`.
+
+    Args:
+        dataset: Config or instance of the data set. For several at once: ``type='ConcatDataset'``.
+        rare_class_sampling: None, or arguments of :class:`RareClassSampler` (and ``cache_dir`` of
+            :func:`count_label_ids`); ``dict()`` for the official values. Items are then drawn with replacement, and the
+            pipeline should crop with :class:`RareClassCrop`.
+        seed: The runner's (set by the sampler) if None.
+        name: Keeps the draws of several keyed data sets apart.
+    """
+
+    def __init__(
+        self, dataset: dict | BaseDataset, rare_class_sampling: dict | None = None, seed: int | None = None,
+        name: str = 'source',
+    ) -> None:
+        self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+        self.rare_classes = None if rare_class_sampling is None else self._scan(**rare_class_sampling)
+        self.seed = seed
+        self.name = name
+        self._order = None, None
+
+    @property
+    def metainfo(self) -> dict:
+        """Classes and palette."""
+        return self.dataset.metainfo
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, counter: int) -> dict:
+        if self.seed is None:
+            raise ValueError(f'{type(self).__name__} has no seed: take `KeyedSampler` as its sampler, or set `seed`.')
+        if self.rare_classes is None:
+            item, rare_class = self._index(counter), None
+        else:
+            key = draw_key(self.seed, counter, f'{self.name}/rare_class', rank=0)
+            item, rare_class = self.rare_classes.draw(np.random.default_rng(key))
+        with keyed_globals(self.seed, counter, f'{self.name}/pipeline', rank=0):
+            if rare_class is None:
+                return self.dataset[item]
+            return self.dataset.pipeline({**self.dataset.get_data_info(item), 'rare_class': rare_class})
+
+    def _index(self, counter: int) -> int:
+        epoch, position = divmod(counter, len(self))
+        if self._order[0] != (self.seed, epoch):
+            generator = keyed_generator(self.seed, epoch, f'{self.name}/order', rank=0)
+            self._order = (self.seed, epoch), torch.randperm(len(self), generator=generator)
+        return int(self._order[1][position])
+
+    def _scan(self, cache_dir: str | None = None, **kwargs) -> RareClassSampler:
+        dataset = self.dataset
+        if getattr(dataset, 'labels', None) is None:
+            raise ValueError(
+                'Rare-class sampling counts the pixels of label files: it needs one ModalityDataset with `labels`, not '
+                f'{type(dataset).__name__}.'
+            )
+        paths = [dataset.get_data_info(index)['seg_map_path'] for index in range(len(dataset))]
+        counts = count_label_ids(paths, dataset.label_channel, cache_dir)
+        space = dataset.raw_labels
+        ids = space.file_ids
+        return RareClassSampler(counts[:, ids], counts.sum(axis=1), space.classes, space.first_id, **kwargs)

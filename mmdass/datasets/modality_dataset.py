@@ -1,0 +1,135 @@
+"""Images of any modality, with or without labels, described by a config alone."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.logging import print_log
+from mmseg.datasets import BaseSegDataset
+
+from mmdass.registry import DATASETS
+
+from .label_space import ClassMapping, LabelSpace, lookup_table, mapping_table
+
+
+@DATASETS.register_module()
+class ModalityDataset(BaseSegDataset):
+    """A folder of images, and of labels if there are any.
+
+    Example:
+        >>> dict(type='ModalityDataset', data_root='data/FMB/', images='test/Infrared/*.png',
+        ...      labels=('Infrared', 'Label'), raw_labels='fmb14', class_mapping='fmb_to_madm9',
+        ...      label_space='madm9', modality='infrared', pipeline=[...])
+
+    Args:
+        data_root: Folder that every other path is relative to.
+        images: A glob ('train/*/*.png', '**' for any depth), a list of globs, or a '.txt' file of paths. All are
+            relative to ``data_root``. Items are sorted by path; a list file keeps its order.
+        label_space: What the model predicts: name of a preset, dict of :class:`LabelSpace`'s arguments, or an instance.
+        labels: None for unlabelled images, or ``(pattern, replacement)`` as in ``re.sub``, applied to an image's path:
+            ``('Infrared', 'Label')``, ``(r'image/(.*)\\.jpg', r'label/\\1.png')``.
+        raw_labels: Label space of the label files. ``label_space`` if None.
+        class_mapping: Names of ``raw_labels`` to names of ``label_space``, or a preset's name; see
+            :func:`resolve_mapping`.
+        label_channel: Channel of multi-channel label files that holds the ids. None refuses such files.
+        exclude: Globs of images to leave out, each matched from the right ('000000.png').
+        modality: 'rgb', 'depth', 'infrared', 'event', ...; passed on with each sample.
+        **kwargs: Arguments of MMSeg's ``BaseSegDataset``: ``pipeline``, ``indices``, ``test_mode``, ...
+
+    Raises:
+        FileNotFoundError: ``data_root`` or the list file is missing, a glob matches nothing, or an image that should
+            have a label has none.
+        ValueError: ``labels`` does not change an image's path, or a class name is unknown.
+    """
+
+    def __init__(
+        self,
+        data_root: str,
+        images: str | Sequence[str],
+        label_space: str | dict | LabelSpace,
+        labels: tuple[str, str] | None = None,
+        raw_labels: str | dict | LabelSpace | None = None,
+        class_mapping: ClassMapping = None,
+        label_channel: int | None = None,
+        exclude: Sequence[str] = (),
+        modality: str = 'rgb',
+        **kwargs,
+    ) -> None:
+        self.images = [images] if isinstance(images, str) else list(images)
+        self.labels = labels
+        self.exclude = [exclude] if isinstance(exclude, str) else list(exclude)
+        self.modality = modality
+        self.label_channel = label_channel
+        self.label_space = LabelSpace.get(label_space)
+        self.raw_labels = LabelSpace.get(label_space if raw_labels is None else raw_labels)
+        self.class_lut = lookup_table(self.raw_labels, self.label_space, class_mapping)
+        if labels and self.raw_labels.classes != self.label_space.classes:
+            table = mapping_table(self.raw_labels, self.label_space, class_mapping)
+            print_log(f'Classes of {data_root} ({modality}):\n{table}', logger='current')
+        # A broken image is an error, not a reason to take another one silently.
+        kwargs.setdefault('max_refetch', 0)
+        super().__init__(data_root=str(data_root), metainfo=self.label_space.metainfo, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """One dict an image with ``img_path`` and, if labelled, ``seg_map_path``."""
+        root = Path(self.data_root)
+        if not root.is_dir():
+            raise FileNotFoundError(
+                f'The data root {root.absolute()} does not exist. Set `data_root` in the config (the shipped ones '
+                'take it from the environment: SOURCE_ROOT=... TARGET_ROOT=...).'
+            )
+        infos = [dict(img_path=str(root / name)) for name in self._image_names(root)]
+        if self.labels is not None:
+            for info in infos:
+                info['seg_map_path'] = self._label_path(root, info['img_path'])
+            self._require_labels(infos)
+        return infos
+
+    def get_data_info(self, idx: int) -> dict:
+        """What the pipeline starts from: the paths, and how to read the labels."""
+        info = super().get_data_info(idx)
+        info.update(
+            modality=self.modality,
+            class_lut=self.class_lut,
+            label_ids=self.raw_labels.describe_ids(),
+            label_channel=self.label_channel,
+            # what MMSeg's own LoadAnnotations asks for
+            label_map=None,
+            reduce_zero_label=False,
+            seg_fields=[],
+        )
+        return info
+
+    def _image_names(self, root: Path) -> list[str]:
+        if len(self.images) == 1 and self.images[0].endswith('.txt'):
+            file = root / self.images[0]
+            names = [line.strip() for line in file.read_text(encoding='utf-8').splitlines() if line.strip()]
+            if not names:
+                raise FileNotFoundError(f'The list file {file} names no image.')
+            return names
+        names = set()
+        for pattern in self.images:
+            found = [path for path in root.glob(pattern) if not any(map(path.match, self.exclude))]
+            if not found:
+                raise FileNotFoundError(
+                    f'No image matches {pattern!r} in {root.absolute()}. Look at the folder, and set `images` of the '
+                    'data set to a glob relative to `data_root`.'
+                )
+            names.update(path.relative_to(root).as_posix() for path in found)
+        return sorted(names)
+
+    def _label_path(self, root: Path, image_path: str) -> str:
+        name = Path(image_path).relative_to(root).as_posix()
+        label_name, changes = re.subn(*self.labels, name)
+        if not changes:
+            raise ValueError(f'The pattern {self.labels[0]!r} of `labels` does not occur in the image path {name!r}.')
+        return str(root / label_name)
+
+    @staticmethod
+    def _require_labels(infos: list[dict]) -> None:
+        missing = [info for info in infos if not Path(info['seg_map_path']).is_file()]
+        if missing:
+            raise FileNotFoundError(
+                f'{len(missing)} of {len(infos)} images have no label file. The first: {missing[0]["img_path"]} should '
+                f'have {missing[0]["seg_map_path"]}. Check `labels` of the data set, or prepare the labels.'
+            )

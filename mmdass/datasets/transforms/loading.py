@@ -1,0 +1,75 @@
+"""Reading image files of any modality as 8-bit BGR, and refusing what cannot be read faithfully."""
+
+from pathlib import Path
+
+import mmcv
+import numpy as np
+from mmcv.transforms import BaseTransform
+from PIL import Image
+
+from mmdass.registry import TRANSFORMS
+
+_PNG_SIGNATURE = b'\x89PNG\r\n\x1a\n'
+_EIGHT_BIT_MODES = ('1', 'L', 'LA', 'P', 'PA', 'RGB', 'RGBA', 'RGBX', 'CMYK', 'YCbCr')
+
+
+def read_image(path: str | Path) -> Image.Image:
+    """Decode an image file completely, as it is: palette images keep their indices.
+
+    Args:
+        path: An image file of 8 bits a channel.
+
+    Raises:
+        FileNotFoundError: The file does not exist.
+        OSError: The file is empty, truncated, corrupt or no image.
+        ValueError: The file has more than 8 bits a channel.
+    """
+    try:
+        image = Image.open(path)
+        bits = _png_bits(path) if image.format == 'PNG' else 8
+        if image.mode not in _EIGHT_BIT_MODES or bits > 8:
+            raise ValueError(
+                f'{path} has more than 8 bits a channel (mode {image.mode}, 16-bit or wider); an 8-bit image is '
+                'expected. Convert it to uint8 first, with one fixed range for all files.'
+            )
+        image.load()
+    except FileNotFoundError:
+        raise FileNotFoundError(f'{path} does not exist.') from None
+    except OSError as error:
+        size = Path(path).stat().st_size
+        raise OSError(
+            f'{path} ({size} bytes) cannot be read as an image: {error}. The file is truncated or corrupt: copy it '
+            'again from its source, or leave it out of the data set.'
+        ) from error
+    return image
+
+
+def _png_bits(path: str | Path) -> int:
+    """Bits a channel from the PNG header: Pillow silently drops the low byte of 16-bit colour PNGs."""
+    with open(path, 'rb') as file:
+        header = file.read(25)
+    return header[24] if header.startswith(_PNG_SIGNATURE) else 8
+
+
+@TRANSFORMS.register_module()
+class LoadModalityImage(BaseTransform):
+    """Load an 8-bit image of any modality as (H, W, 3) uint8 BGR in [0, 255].
+
+    Grey images (depth, infrared, event) are repeated to three channels, the alpha of a four-channel image is dropped
+    (as MADM's data set does), palettes are resolved. Values are otherwise untouched.
+
+    Required key: img_path. Added keys: img, img_shape, ori_shape.
+
+    Raises:
+        FileNotFoundError, OSError, ValueError: See :func:`read_image`; the message names the file.
+    """
+
+    def transform(self, results: dict) -> dict:
+        image = read_image(results['img_path'])
+        if image.mode in ('1', 'L', 'LA'):
+            img = mmcv.gray2bgr(np.asarray(image.convert('L')))
+        else:
+            img = mmcv.rgb2bgr(np.asarray(image.convert('RGB')))
+        results['img'] = img
+        results['img_shape'] = results['ori_shape'] = img.shape[:2]
+        return results
