@@ -1,4 +1,5 @@
 from .hooks import (
+    CheckpointCompatibilityHook,
     DomainVisualizationHook,
     FiniteLossHook,
     KeyedRandomnessHook,
@@ -10,6 +11,7 @@ from .optimizers import AutocastOptimWrapper
 
 __all__ = [
     'AutocastOptimWrapper',
+    'CheckpointCompatibilityHook',
     'DomainVisualizationHook',
     'FiniteLossHook',
     'KeyedRandomnessHook',

@@ -1,0 +1,38 @@
+# What every training shares that is neither model, data nor schedule.
+
+default_scope = 'mmdass'  # our names and MMSeg's, both without a prefix
+
+env_cfg = dict(
+    cudnn_benchmark=False,  # as released; True is faster for one fixed crop size, and not repeatable
+    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),  # data workers are the parallelism
+    dist_cfg=dict(backend='nccl'),  # tools/ use gloo where there is no CUDA
+)
+randomness = dict(seed=42)  # every draw is keyed by it
+
+vis_backends = [dict(type='LocalVisBackend')]  # add TensorboardVisBackend or WandbVisBackend here
+visualizer = dict(type='DomainVisualizer', vis_backends=vis_backends, name='visualizer')
+
+log_level = 'INFO'
+log_processor = dict(by_epoch=False)
+load_from = None  # start from these weights; with resume=True, from this whole training state
+resume = False
+
+# Named hooks, so that a config of yours changes one entry and keeps the others.
+default_hooks = dict(
+    timer=dict(type='IterTimerHook'),
+    logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    checkpoint=dict(
+        type='CheckpointHook', by_epoch=False, interval=1000,
+        # The released code keeps 1. MMEngine deletes the old file before it writes the new one, so 1 would leave none
+        # when the disk is full.
+        max_keep_ckpts=2,
+        backend_args=dict(backend='mmdass_atomic')),  # a file is whole or absent; no save_best: test data chose nothing
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+    visualization=dict(type='SegVisualizationHook'),  # pictures at test time: tools/test.py --show-dir
+    randomness=dict(type='KeyedRandomnessHook'),
+    finite_loss=dict(type='FiniteLossHook'),
+    compatibility=dict(type='CheckpointCompatibilityHook'),
+)
+
+tta_model = dict(type='SegTTAModel')  # tools/test.py --tta

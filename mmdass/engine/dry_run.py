@@ -1,0 +1,43 @@
+"""One training step, to learn before a long job whether it would run."""
+
+from tempfile import TemporaryDirectory
+
+from mmengine.config import Config
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmdass.utils.memory import peak_memory
+
+
+def dry_run(cfg: Config) -> None:
+    """Build model, data, evaluators and hooks as a training would, take one step, print its losses and peak memory.
+
+    Nothing is kept: logs go to a temporary folder and no checkpoint is written.
+
+    Args:
+        cfg: A training's config, changed in place.
+    """
+    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=1, val_begin=2)
+    cfg.default_hooks = {**cfg.get('default_hooks', {}), 'checkpoint': None}
+    cfg.resume = False
+    with TemporaryDirectory(prefix='mmdass_dry_run_') as folder:
+        cfg.work_dir = folder
+        runner = Runner.from_cfg(cfg)
+        runner.register_hook(StepReportHook())
+        runner.train()
+        runner.test_loop  # noqa: B018, built when first asked for
+
+
+class StepReportHook(Hook):
+    """Prints what the model logged for a step, and the memory that it took."""
+
+    @master_only
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+    ) -> None:
+        """Print one line per logged value."""
+        for name, value in outputs.items():
+            print(f'{name}: {float(value):.4f}')
+        device, peak = peak_memory()
+        print(f'peak memory: {peak / 2**20:.0f} MiB ({device})')

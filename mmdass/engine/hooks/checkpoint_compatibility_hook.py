@@ -1,0 +1,62 @@
+"""Refuses weights that do not fit the model, which MMEngine would skip with a warning in the log."""
+
+from mmengine.hooks import Hook
+from mmengine.model import BaseTTAModel
+from mmengine.runner import Runner
+from torch import Tensor
+
+from mmdass.engine.unwrap import unwrap_model
+from mmdass.registry import HOOKS
+
+SHOWN = 3
+
+
+@HOOKS.register_module()
+class CheckpointCompatibilityHook(Hook):
+    """Compares a loaded checkpoint with the model by name and shape, before its weights are copied.
+
+    Args:
+        strict: False restores MMEngine's way: tensors of another shape are skipped and the model keeps its own, as a
+            fine-tuning to other classes needs.
+
+    Raises:
+        ValueError: Tensors of one name differ in shape (first of all: the number of classes), or no name is shared.
+    """
+
+    def __init__(self, strict: bool = True) -> None:
+        self.strict = strict
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Compare; MMEngine calls this between reading a checkpoint and copying its weights."""
+        if not self.strict:
+            return
+        weights = checkpoint.get('state_dict', checkpoint)
+        found = {name.removeprefix('module.'): weight for name, weight in weights.items()}
+        model = unwrap_model(runner.model)
+        expected = (model.module if isinstance(model, BaseTTAModel) else model).state_dict()
+        problem = _describe(found, expected)
+        if problem:
+            path = runner.cfg.get('load_from') or f'in {runner.work_dir}'
+            raise ValueError(f'The checkpoint {path} does not fit the model: {problem}')
+
+
+def _describe(found: dict[str, Tensor], expected: dict[str, Tensor]) -> str:
+    """What is wrong and what to do, or nothing."""
+    shared = found.keys() & expected.keys()
+    if not shared:
+        return (f'they share no weight; the file begins with {next(iter(found), "nothing")!r}, the model with '
+                f"{next(iter(expected))!r}. `mmdass convert` reads other code bases' checkpoints.")
+    differing = [name for name in expected if name in shared and found[name].shape != expected[name].shape]
+    if not differing:
+        return ''
+    lines = [f'{len(differing)} tensors have another shape.']
+    heads = [name for name in differing if name.endswith('conv_seg.weight')]
+    if heads:
+        lines = [f'it was trained with {len(found[heads[0]])} classes, the model has {len(expected[heads[0]])}.']
+    lines += [f'  {name}: {tuple(found[name].shape)} in the file, {tuple(expected[name].shape)} in the model'
+              for name in differing[:SHOWN]]
+    if len(differing) > SHOWN:
+        lines.append(f'  and {len(differing) - SHOWN} more')
+    lines.append('Use the config that it was trained with. To start from its other weights on purpose: '
+                 '--cfg-options default_hooks.compatibility.strict=False')
+    return '\n'.join(lines)

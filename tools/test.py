@@ -1,0 +1,53 @@
+"""Test a checkpoint: MMSeg's test.py and its arguments."""
+
+import argparse
+
+import mmdass  # noqa: F401, first: its shims must run before mmseg is imported and a config is read
+
+# isort: split
+from mmengine.config import Config
+
+from mmdass.apis.launch import add_launch_arguments, build_runner, config_from_args
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--out', help='folder to write predicted label maps to')
+    parser.add_argument('--show', action='store_true', help='show predictions in a window')
+    parser.add_argument('--show-dir', help='folder to write painted predictions to')
+    parser.add_argument('--wait-time', type=float, default=2, help='seconds between shown predictions')
+    parser.add_argument('--tta', action='store_true', help='test-time augmentation, by tta_model and tta_pipeline')
+    add_launch_arguments(parser)
+    return parser.parse_args()
+
+
+def show_predictions(cfg: Config, args: argparse.Namespace) -> None:
+    cfg.default_hooks.visualization.update(draw=True, show=args.show, wait_time=args.wait_time)
+    if args.show_dir:
+        cfg.visualizer.save_dir = args.show_dir
+
+
+def augment_tests(cfg: Config) -> None:
+    if 'tta_model' not in cfg or 'tta_pipeline' not in cfg:
+        raise SystemExit(f'--tta: {cfg.filename} has no tta_model or no tta_pipeline.')
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+    cfg.model = dict(cfg.tta_model, module=cfg.model)
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = config_from_args(args)
+    cfg.load_from = args.checkpoint
+    if args.show or args.show_dir:
+        show_predictions(cfg, args)
+    if args.tta:
+        augment_tests(cfg)
+    if args.out:
+        cfg.test_evaluator.update(output_dir=args.out, keep_results=True)
+    build_runner(cfg).test()
+
+
+if __name__ == '__main__':
+    main()
