@@ -28,7 +28,7 @@ class TeacherUpdateHook(Hook):
                 f'TeacherUpdateHook: {type(model).__name__} has no teacher to update. '
                 'Remove the hook from custom_hooks, or choose a model with a teacher.'
             )
-        teacher.armed = True
+        teacher.arm()
         self._listener = runner.optim_wrapper.optimizer.register_step_post_hook(lambda *_: teacher.update())
 
     def after_train(self, runner: Runner) -> None:

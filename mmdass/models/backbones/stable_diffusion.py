@@ -93,7 +93,8 @@ class StableDiffusionBackbone(BaseModule):
                 **conditioning,
             )
         )
-        self.size_divisor = 2 ** (len(self.vae.config.block_out_channels) + len(self.unet.config.block_out_channels) - 2)
+        self.vae_stride = 2 ** (len(self.vae.config.block_out_channels) - 1)
+        self.size_divisor = self.vae_stride * 2 ** (len(self.unet.config.block_out_channels) - 1)
         self._check_finite = FiniteCheck('the VAE')
         self._freeze(train_unet, freeze_tail)
         if with_cp:
@@ -219,7 +220,7 @@ class StableDiffusionBackbone(BaseModule):
 
     def recipe(self) -> dict:
         """Which Stable Diffusion model a checkpoint goes with: hub id or folder name, revision, hash of the VAE."""
-        return {**self.source, 'vae_sha256': weights_hash(self.vae)}
+        return {**self.source, 'vae_sha256': weights_hash(self.vae.state_dict())}
 
     def get_extra_state(self) -> Tensor:
         """The recipe as the bytes of a JSON text, since MMEngine's checkpoints carry tensors."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from .stable_diffusion_sizes import STABLE_DIFFUSION_SIZES
@@ -74,12 +74,12 @@ def random_parts(size: str | dict) -> StableDiffusionParts:
     )
 
 
-def weights_hash(module: nn.Module) -> str:
-    """SHA-256 of a module's weights, whatever file format and precision of the file they came from, by name order."""
+def weights_hash(state_dict: dict[str, Tensor]) -> str:
+    """SHA-256 of weights in order of name, rounded to float16, so that full and half precision files agree."""
     digest = hashlib.sha256()
-    for name, value in sorted(module.state_dict().items()):
+    for name, value in sorted(state_dict.items()):
         digest.update(name.encode())
-        digest.update(value.detach().to('cpu', torch.float32).contiguous().numpy().tobytes())
+        digest.update(value.detach().to('cpu', torch.float16).contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 

@@ -1,12 +1,11 @@
 """LPLR: regress the latent of a label painted in class colours."""
 
-from collections.abc import Sequence
-
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 from torch.nn import functional as F
 
+from mmdass.datasets.label_space import LabelSpace
 from mmdass.registry import MODELS
 
 _REGRESSIONS = {'l1': F.l1_loss, 'l2': F.mse_loss}
@@ -19,7 +18,7 @@ class LatentPaletteHead(BaseModule):
     It has no parameters: the UNet regresses, this class paints the target and measures the distance.
 
     Args:
-        palette: The class colours, RGB 0..255 in class order.
+        label_space: The classes and their colours: a preset's name, or what else ``LabelSpace.get`` takes.
         source_weight: Weight of the loss on source images; 0 leaves it out.
         mix_weight: Weight on mixed images; 0 leaves it out (MADM's released event config).
         regression: 'l1' or 'l2'.
@@ -30,7 +29,7 @@ class LatentPaletteHead(BaseModule):
 
     def __init__(
         self,
-        palette: Sequence[Sequence[int]],
+        label_space: str | dict,
         source_weight: float = 1.0,
         mix_weight: float = 1.0,
         regression: str = 'l1',
@@ -43,7 +42,8 @@ class LatentPaletteHead(BaseModule):
         self.weights = dict(source=source_weight, mix=mix_weight)
         self.regress, self.weigh_pasted = _REGRESSIONS[regression], weigh_pasted
         colours = torch.zeros(256, 3)  # whatever is no class, ignored pixels too, is painted black
-        colours[: len(palette)] = torch.tensor(palette, dtype=torch.float32)
+        palette = torch.tensor(LabelSpace.get(label_space).palette, dtype=torch.float32)
+        colours[: len(palette)] = palette
         self.register_buffer('colours', colours / 127.5 - 1, persistent=False)
 
     def paint(self, label: Tensor) -> Tensor:

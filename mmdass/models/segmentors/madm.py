@@ -94,8 +94,8 @@ class MADM(SelfTraining):
         """The teacher's labels of encoded target images (N, 4, H/8, W/8), noised to ``timestep``."""
         output = self.teacher.segmentor.backbone.forward_latents(latents, timestep)
         self.keep_panels('target', palette=output.decoded)
-        stride = 2 ** (len(self.segmentor.backbone.vae.config.block_out_channels) - 1)
-        return self.decode_pseudo_label(output.features, [size * stride for size in latents.shape[2:]])
+        size = [size * self.segmentor.backbone.vae_stride for size in latents.shape[2:]]
+        return self.decode_pseudo_label(output.features, size)
 
     def paint(self, branch: str, label: Tensor) -> Tensor | None:
         """The painted label (N, 3, H, W) if LPLR works on this branch."""

@@ -14,15 +14,15 @@ from .counter import Counter
 class EMATeacher(nn.Module):
     """Averages the named modules of a segmentor and shares the others by reference.
 
-    ``teacher <- alpha_k * teacher + (1 - alpha_k) * student``, ``alpha_k = min(1 - 1 / (k + 1), alpha)``, after optimizer
-    step k. Source: DAFormer's ``dacs.py``; MADM's ``cmdise.py`` averages neck, head and conditioning only, so that its
+    ``teacher <- alpha_k * teacher + (1 - alpha_k) * student``, ``alpha_k = min(1 - 1 / (k + 1), alpha)``, after
+    optimizer step k. Source: DAFormer's ``dacs.py``; MADM's ``cmdise.py`` averages neck, head and conditioning only, so that its
     teacher runs the student's live UNet.
 
     Only the averaged modules and the step count are in the checkpoint.
 
     Args:
         segmentor: The student.
-        modules: Names of the modules to average, such as ('neck', 'decode_head', 'backbone.conditioning'); None for all.
+        modules: Names of the modules to average, such as ('neck', 'decode_head', 'backbone.conditioning'); None: all.
         alpha: Share of itself that the teacher keeps, once warmed up.
         mode: 'train': the teacher's averaged modules use batch statistics while pseudo-labelling (DAFormer, MADM);
             'eval': running statistics.
