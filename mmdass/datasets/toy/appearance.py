@@ -30,17 +30,20 @@ _LEAVES = ((70, 112, 46), (94, 128, 56), (56, 88, 50), (146, 122, 46), (160, 92,
 _GLASS = ((58, 68, 80), (98, 116, 134), (40, 42, 46), (150, 160, 168), (206, 180, 120))
 _SKIN = ((226, 182, 154), (190, 136, 104), (120, 80, 58), (84, 58, 44))
 _DARK = ((30, 30, 32), (44, 40, 38), (60, 58, 56))
+_WET = ((112, 122, 136), (90, 96, 106))
 _WHITE = ((228, 228, 224), (206, 204, 196), (226, 196, 90))
 _BARK = ((98, 78, 60), (120, 108, 96), (74, 66, 58))
 _LAMP = ((220, 60, 44), (236, 226, 196), (150, 154, 158))
 _SIGN = ((196, 38, 36), (38, 74, 168), (224, 222, 216), (226, 184, 60), (48, 112, 66), (52, 54, 58), (150, 150, 152))
 _COLOURS = dict(
-    sky=(_WHITE,) * 4, road=(_ASPHALT, _WHITE, _ASPHALT, _GLASS), sidewalk=(_SLABS, _SLABS, _SLABS, _SLABS),
+    sky=(_WHITE,) * 4, road=(_ASPHALT, _WHITE, _ASPHALT, _WET), sidewalk=(_SLABS, _SLABS, _SLABS, _SLABS),
     verge=(_LEAVES, _LEAVES, _BARK, _BARK), facade=(_MASONRY, _GLASS, _MASONRY, _PAINT),
     wall=(_MASONRY, _MASONRY, _PAINT, _DARK), fence=(_PAINT + _BARK, _METAL, _METAL, _METAL),
     hedge=(_LEAVES, _LEAVES, _LEAVES, _LEAVES), trunk=(_BARK,) * 4, crown=(_LEAVES,) * 4,
     car=(_PAINT, _GLASS, _DARK, _LAMP), person=(_PAINT, _PAINT, _SKIN, _DARK), pole=(_METAL, _WHITE, _METAL, _METAL),
     sign=(_SIGN, _SIGN, _SIGN, _LAMP))
+
+_ONE_PLANT = ('hedge', 'crown', 'verge')  # their parts are the same leaves, lit and in the shade
 
 # Size in metres of the bricks, slabs or boards a kind is laid of (0, 0: none), and how strong its grain is.
 _COURSES = dict(facade=(0.6, 0.3), wall=(0.5, 0.25), fence=(0.3, 50.0), sidewalk=(0.8, 0.8))
@@ -54,16 +57,19 @@ _HEAT = dict(
     wall=((0.5, 5, 1.3), (0.5, 4, 1.3), (0.5, 5, 1), (0, 0, 0)), fence=((0, 4, 1.2), (0, 3, 1.2), (0, 0, 0), (0, 0, 0)),
     hedge=((-0.5, 1, 0.6), (-1.2, 0.5, 0.6), (0, 0, 0), (0, 0, 0)), trunk=((0, 1.5, 0.6),) * 4,
     crown=((-0.3, 1.2, 0.7), (-1.2, 0.5, 0.7), (0, 0, 0), (0, 0, 0)),
-    car=((3, 4, 3), (1, 0, 2), (9, 1, 4), (12, 0, 6)), person=((9, 1, 2), (7, 1, 2), (15, 0, 1.2), (6, 1, 2)),
-    pole=((-0.5, 3, 1.2), (8, 0, 6), (0, 0, 0), (0, 0, 0)), sign=((-1.5, 3, 1.2), (-1.5, 3, 1.2), (-1, 3, 1), (10, 0, 3)))
+    car=((8, 3, 3), (2, 0, 2), (11, 1, 4), (13, 0, 5)), person=((9, 1, 2), (7, 1, 2), (15, 0, 1.2), (6, 1, 2)),
+    pole=((-0.5, 3, 1.2), (8, 0, 6), (0, 0, 0), (0, 0, 0)),
+    sign=((-1.5, 3, 1.2), (-1.5, 3, 1.2), (-1, 3, 1), (10, 0, 3)))
 _EMISSIVITY = dict(car=(0.82, 0.8, 0.95, 0.85), facade=(0.93, 0.86, 0.93, 0.9), sign=(0.75, 0.75, 0.8, 0.85),
                    pole=(0.8, 0.9, 0.8, 0.8), road=(0.95, 0.9, 0.95, 0.85))
 
 
 @dataclass(frozen=True)
 class Appearance:
-    """One row per code. ``colour`` (C, 3) linear RGB in [0, 1], ``grain`` (C,), ``courses`` (C, 2) metres, ``sun`` (C,)
-    cosine to the sun in [0, 1], ``heat`` (C, 2) kelvin above air in shade and in addition in the sun, ``emissivity`` (C,)."""
+    """One row per code: ``colour`` (C, 3) linear RGB in [0, 1], ``grain`` (C,), ``courses`` (C, 2) metres, ``sun`` (C,)
+    cosine to the sun in [0, 1], ``heat`` (C, 2) kelvin above air in the shade and in addition in the sun, and
+    ``emissivity`` (C,) in [0, 1].
+    """
 
     colour: np.ndarray
     grain: np.ndarray
@@ -92,13 +98,14 @@ def _twins(surfaces: tuple[Surface, ...]) -> list[int]:
         for number, surface in enumerate(surfaces)]
 
 
-def _pick(rng: np.random.Generator, kind: str) -> np.ndarray:
-    colours = np.array([pool[rng.integers(len(pool))] for pool in _COLOURS[kind]], np.float32)
-    if kind in ('hedge', 'crown', 'verge'):  # the parts are one plant, lit and in the shade
-        colours[1] = colours[0] * 0.55
+def _pick(kind: str, draws: list[float]) -> list[tuple[float, float, float]]:
+    """The colours of a surface's parts from numbers in [0, 1), one more than there are parts."""
+    colours = [pool[int(draw * len(pool))] for pool, draw in zip(_COLOURS[kind], draws[:PARTS], strict=True)]
+    if kind in _ONE_PLANT:
+        colours[1] = tuple(0.55 * channel for channel in colours[0])
     elif kind == 'road':
-        colours[2] = colours[0] * rng.uniform(0.6, 0.85)
-    return colours * rng.uniform(0.8, 1.15) * rng.uniform(0.93, 1.07, (PARTS, 3))
+        colours[2] = tuple((0.6 + 0.25 * draws[PARTS]) * channel for channel in colours[0])
+    return colours
 
 
 def furnish(
@@ -107,7 +114,10 @@ def furnish(
 ) -> Appearance:
     """Draw the look of every surface; ``towards_sun`` is a unit vector (x, y, z)."""
     kinds, twins = kinds_of(surfaces), _twins(surfaces)
-    colour = np.stack([_pick(colours, kind) for kind in kinds])[twins]
+    draws = colours.random((len(kinds), PARTS + 1)).tolist()
+    colour = np.array([_pick(kind, each) for kind, each in zip(kinds, draws, strict=True)], np.float32)
+    colour *= colours.uniform(0.8, 1.15, (len(kinds), 1, 1)) * colours.uniform(0.95, 1.05, colour.shape)
+    colour = colour[twins]
     spread = heats.standard_normal((len(kinds), PARTS)).astype(np.float32)[twins]
     heat = np.array([_HEAT[kind] for kind in kinds], np.float32)
     heat[..., 0] += heat[..., 2] * spread

@@ -4,6 +4,7 @@ Both sides of the street are rows of lots (a facade at the pavement, a house beh
 crossing now and then; then come trees, poles with lamps and signs, parked and driving cars, people, and a far skyline.
 """
 
+from bisect import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,9 +15,9 @@ from . import materials
 from .materials import PARTS
 from .raster import GROUND, Camera, GroundMap, Surface
 
-# Shares of the lots: a facade at the pavement, a house behind a fence, behind a wall, a park behind a fence, open park.
-_SIDES = ((0.50, 0.12, 0.16, 0.12, 0.10), (0.10, 0.30, 0.32, 0.14, 0.14), (0.05, 0.12, 0.25, 0.33, 0.25))
+# What a side of the street is made of: a town, a suburb or parks (shares of the lots below, added up).
 _LOTS = ('facade', 'fence', 'wall', 'fenced park', 'park')
+_SIDES = ((0.50, 0.62, 0.78, 0.90, 1), (0.10, 0.40, 0.72, 0.86, 1), (0.05, 0.17, 0.42, 0.75, 1))
 _END = 88.0  # metres, where the street's lots end
 
 
@@ -39,7 +40,7 @@ class Street:
 
 @dataclass(frozen=True)
 class Layout:
-    """The geometry of a scene; ``surfaces[0]`` is drawn with number 1 + len(GROUND). ``shadow``: metres (x, z) a metre."""
+    """The geometry of a scene. ``shadow``: how far (x, z) in metres a thing one metre tall throws its shadow."""
 
     camera: Camera
     surfaces: tuple[Surface, ...]
@@ -81,7 +82,8 @@ def _lots(rng, street, side) -> Iterator[Surface]:
     while z < _END:
         length = rng.uniform(7, 17)
         if not street.crossed(z - 1, z + length):
-            yield from _lot(rng, street, side, z, length - rng.choice([0, 0.4, 2.0]), rng.choice(_LOTS, p=shares))
+            gap, kind = (0, 0.4, 2.0)[rng.integers(3)], _LOTS[bisect(shares, rng.random())]
+            yield from _lot(rng, street, side, z, length - gap, kind)
         elif z + 2.5 < street.crossing[0]:
             yield from _lot(rng, street, side, z, street.crossing[0] - 1 - z, 'wall' if rng.random() < 0.5 else 'fence')
         z += length
@@ -111,7 +113,7 @@ def _lot(rng, street, side, z, length, kind) -> Iterator[Surface]:
 
 def _tree(rng, x, z, height) -> Iterator[Surface]:
     stem, width = rng.uniform(0.25, 0.45) * height, rng.uniform(0.5, 0.8) * height
-    form, side = _form(rng), rng.choice([-1.0, 1.0])
+    form, side = _form(rng), float(rng.integers(2) * 2 - 1)
     girth = 0.12 + 0.03 * height
     yield Surface('trunk', materials.trunk, 'z', z, x - girth / 2, girth, stem * 1.4, form=form)
     yield Surface('crown', materials.crown, 'z', z - 0.1, x - width / 2, width, height - stem * 0.8, stem * 0.8, form,
@@ -218,7 +220,7 @@ def _paint_ground(rng, street) -> GroundMap:
     ground.codes[:] = _code('road', 0)
     for _ in range(rng.integers(3, 9)):
         centre = ground.pixels([(rng.uniform(-1, 1) * street.half, rng.uniform(3, 40))])[0].tolist()
-        axes = rng.integers(3, 22), rng.integers(6, 40)
+        axes = rng.integers(2, 13), rng.integers(4, 26)
         stain = _code('road', 3 if rng.random() < 0.4 else 2)
         cv2.ellipse(ground.codes, centre, axes, rng.uniform(0, 180), 0, 360, stain, -1)
     for side in (-1.0, 1.0):
@@ -235,7 +237,7 @@ def _paint_ground(rng, street) -> GroundMap:
         fill(-0.07, z, 0.07, z + dash, 'road', 1)
     for side in (-1.0, 1.0):
         if rng.random() < 0.5:
-            line = side * (street.half - rng.choice([0.3, 2.1]))
+            line = side * (street.half - (0.3, 2.1)[rng.integers(2)])
             fill(line - 0.06, ground.BACK, line + 0.06, far, 'road', 1)
     if street.crossing is not None:
         fill(-street.half, near, street.half, end, 'road')
@@ -246,18 +248,22 @@ def _paint_ground(rng, street) -> GroundMap:
 
 def _cast_shadows(ground: GroundMap, surfaces: list[Surface], shadow: tuple[float, float]) -> None:
     """Darken the map of the ground where surfaces stand between it and the sun."""
-    for surface in surfaces:
-        if surface.at > ground.LENGTH:
-            continue
-        along = np.array([0, 1]) if surface.axis == 'x' else np.array([1, 0])
-        foot = np.array([surface.at, surface.start] if surface.axis == 'x' else [surface.start, surface.at])
-        ends = foot, foot + along * surface.length
-        low, high = np.array(shadow) * surface.base, np.array(shadow) * (surface.base + surface.height)
+    casters = [surface for surface in surfaces if surface.at < ground.LENGTH
+               and (surface.kind != 'pole' or surface.length < 0.3)]
+    quads = ground.pixels([_shadow_of(surface, *shadow) for surface in casters])
+    for surface, quad in zip(casters, quads, strict=True):
         if surface.kind == 'crown':
-            middle = ground.pixels([(foot + along * surface.length / 2) + (low + high) / 2])[0].tolist()
             radius = max(int(surface.length / 2 / ground.METRES), 1)
-            cv2.circle(ground.sunlit, middle, radius, 0, -1)
-        elif surface.kind != 'pole' or surface.length < 0.3:
-            cv2.fillConvexPoly(ground.sunlit, ground.pixels([ends[0] + low, ends[1] + low, ends[1] + high,
-                                                             ends[0] + high]), 0)
+            cv2.circle(ground.sunlit, quad.mean(0).astype(int).tolist(), radius, 0, -1)
+        else:
+            cv2.fillConvexPoly(ground.sunlit, quad, 0)
     cv2.blur(ground.sunlit, (5, 5), dst=ground.sunlit)
+
+
+def _shadow_of(surface: Surface, dx: float, dz: float) -> list[tuple[float, float]]:
+    """The four corners (x, z) of the shadow of an upright rectangle."""
+    at, start, end = surface.at, surface.start, surface.start + surface.length
+    (x0, z0), (x1, z1) = ((at, start), (at, end)) if surface.axis == 'x' else ((start, at), (end, at))
+    low, high = surface.base, surface.base + surface.height
+    return [(x0 + dx * low, z0 + dz * low), (x1 + dx * low, z1 + dz * low),
+            (x1 + dx * high, z1 + dz * high), (x0 + dx * high, z0 + dz * high)]

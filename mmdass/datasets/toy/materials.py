@@ -1,8 +1,8 @@
 """What the surfaces of the toy world look like: functions from surface coordinates to part numbers.
 
-A material is called as ``material(s, t, surface)`` with ``s`` (1, w), metres along the surface, and ``t`` (h, w), metres
-above its base, and answers with (h, w) int8: the part of the surface each point belongs to, or ``HOLE`` where one looks
-through it. Colours and temperatures are given to parts later (``appearance.py``), so a material knows shape alone.
+A material is called as ``material(s, t, surface)`` with ``s`` (1, w), metres along the surface, and ``t`` (h, w),
+metres above its base. It answers with (h, w) int8: the part of the surface each point belongs to, or ``HOLE`` where one
+looks through it. Parts get their colours and temperatures in ``appearance.py``; a material knows shape alone.
 """
 
 from functools import lru_cache

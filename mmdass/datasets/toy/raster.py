@@ -1,10 +1,11 @@
 """Camera and depth buffer of the toy world.
 
-World axes in metres: x to the right, y up, z along the street; the ground is y = 0. Everything that stands is an upright
-rectangle in a plane of constant x or constant z, cut out by its material. Turning the camera is a yaw and a shifted
-horizon, so verticals stay vertical and a surface's depth is one number per image column.
+World axes in metres: x to the right, y up, z along the street; the ground is y = 0. Everything that stands is an
+upright rectangle in a plane of constant x or constant z, cut out by its material. The camera turns by a yaw and a
+shifted horizon, so verticals stay vertical and a surface's depth is one number per image column.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -18,7 +19,7 @@ GROUND = ('road', 'sidewalk', 'verge')  # surfaces 1, 2, 3; surface 0 is the sky
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera; position in metres, ``yaw`` in radians, ``horizon`` and ``focal`` in image heights and widths."""
+    """A pinhole camera: position in metres, ``yaw`` in radians, ``horizon`` in image heights, ``focal`` in widths."""
 
     size: tuple[int, int]
     x: float
@@ -32,6 +33,11 @@ class Camera:
         """The camera after a step of ego-motion, in metres and radians."""
         return replace(self, x=self.x + sideways, z=self.z + forward, yaw=self.yaw + yaw)
 
+    def from_above(self, x: float, z: float) -> tuple[float, float]:
+        """How far to the right of the camera and how deep in front of it a ground point lies, in metres."""
+        cos, sin, x, z = math.cos(self.yaw), math.sin(self.yaw), x - self.x, z - self.z
+        return x * cos - z * sin, x * sin + z * cos
+
     def rays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """x and z per column (W,), and downward slope per row (H,), of rays that go one metre deep."""
         width, height = self.size
@@ -44,7 +50,7 @@ class Camera:
 
 @dataclass(frozen=True)
 class Surface:
-    """An upright rectangle: the plane ``axis = at``, from ``start`` over ``length`` along it and ``base`` over ``height``.
+    """An upright rectangle in the plane ``axis = at``: ``length`` from ``start``, ``height`` from ``base``, in metres.
 
     ``form``: uniform numbers in [0, 1) that its material reads. ``side``: +1 or -1, where it is not symmetric.
     """
@@ -60,9 +66,16 @@ class Surface:
     form: tuple[float, ...] = (0.0, 0.0, 0.0)
     side: float = 1.0
 
+    @property
+    def distance(self) -> float:
+        """z of the near end in metres."""
+        return self.start if self.axis == 'x' else self.at
+
 
 class GBuffer:
-    """What each pixel sees, all (H, W): ``depth`` metres, ``code`` = surface * PARTS + part, ``s``, ``t`` metres on it."""
+    """What each pixel sees, all (H, W): ``depth`` in metres, ``code`` = surface * PARTS + part, and the point on that
+    surface, ``s`` and ``t`` in metres (x and z on the ground, a direction in the sky).
+    """
 
     def __init__(self, camera: Camera) -> None:
         width, height = camera.size
@@ -82,27 +95,46 @@ class GBuffer:
         self.depth[first:] = depth
         self.code[first:] = ground_map.lookup(ground_map.codes, self.s[first:], self.t[first:])
 
+    def _extent(self, surface: Surface) -> tuple[slice, slice] | None:
+        """Rows and columns that the rectangle may cover; None where it lies outside the picture."""
+        camera, (width, height) = self.camera, self.camera.size
+        ends = []
+        for along in (surface.start, surface.start + surface.length):
+            x, z = (surface.at, along) if surface.axis == 'x' else (along, surface.at)
+            ends.append(camera.from_above(x, z))
+        (right, deep), (right2, deep2) = sorted(ends, key=lambda end: end[1])
+        if deep2 <= NEAR:
+            return None
+        if deep < NEAR:  # cut off what lies beside and behind the camera
+            right += (right2 - right) * (NEAR - deep) / (deep2 - deep)
+            deep = NEAR
+        focal, horizon = camera.focal * width, camera.horizon * height
+        columns = [round(focal * x / z + width / 2) for x, z in ((right, deep), (right2, deep2))]
+        drop, rise = camera.y - surface.base, camera.y - surface.base - surface.height
+        rows = [round(focal * y / z + horizon) for y in (rise, drop) for z in (deep, deep2)]
+        left, stop = max(min(columns), 0), min(max(columns), width)
+        top, bottom = max(min(rows), 0), min(max(rows), height)
+        return (slice(top, bottom), slice(left, stop)) if top < bottom and left < stop else None
+
     def draw(self, number: int, surface: Surface) -> None:
         """Draw one surface wherever nothing nearer has been drawn."""
-        camera = self.camera
-        toward, along, here, there = (
-            (self.across, self.along, camera.x, camera.z) if surface.axis == 'x'
-            else (self.along, self.across, camera.z, camera.x))
-        with np.errstate(divide='ignore'):
-            depth = (surface.at - here) / toward
-        s = depth * along + (there - surface.start)
-        columns = np.flatnonzero((depth > NEAR) & (depth < FAR) & (s >= 0) & (s < surface.length))
-        if not columns.size:
+        window = self._extent(surface)
+        if window is None:
             return
-        columns = slice(columns[0], columns[-1] + 1)
-        depth, s = depth[None, columns], s[None, columns]
-        below_eye = camera.y - surface.base
-        top = np.searchsorted(self.down, ((below_eye - surface.height) / depth).min())
-        bottom = np.searchsorted(self.down, (below_eye / depth).max())
-        window = slice(top, bottom), columns
-        t = below_eye - self.down[top:bottom, None] * depth
+        rows, columns = window
+        camera, x, z = self.camera, self.across[None, columns], self.along[None, columns]
+        if surface.axis == 'x':
+            depth = (surface.at - camera.x) / x
+            s = depth * z + (camera.z - surface.start)
+        else:
+            depth = (surface.at - camera.z) / z
+            s = depth * x + (camera.x - surface.start)
+        nearer = depth < self.depth[window]
+        if not nearer.any():
+            return
+        t = (camera.y - surface.base) - self.down[rows, None] * depth
         part = surface.material(s, t, surface)
-        seen = (part != HOLE) & (t >= 0) & (t < surface.height) & (depth < self.depth[window])
+        seen = (part != HOLE) & (t >= 0) & (t < surface.height) & nearer
         np.copyto(self.depth[window], depth, where=seen)
         np.copyto(self.code[window], part + np.int16(number * PARTS), where=seen)
         np.copyto(self.s[window], s, where=seen)
@@ -113,7 +145,7 @@ class GroundMap:
     """The ground from above, ``METRES`` a pixel: ``codes`` (as in GBuffer) and ``sunlit`` in [0, 255]."""
 
     METRES = 0.1
-    LEFT, BACK, WIDTH, LENGTH = -26.0, -6.0, 52.0, 106.0
+    LEFT, BACK, WIDTH, LENGTH = -26.0, -4.0, 52.0, 84.0
 
     def __init__(self) -> None:
         shape = round(self.LENGTH / self.METRES), round(self.WIDTH / self.METRES)
@@ -121,7 +153,7 @@ class GroundMap:
         self.sunlit = np.full(shape, 255, np.uint8)
 
     def pixels(self, points: np.ndarray) -> np.ndarray:
-        """(N, 2) points (x, z) in metres as the int32 pixels that cv2 draws at."""
+        """(..., 2) points (x, z) in metres as the int32 pixels that cv2 draws at."""
         return np.round((np.asarray(points) - (self.LEFT, self.BACK)) / self.METRES).astype(np.int32)
 
     def lookup(self, layer: np.ndarray, x: np.ndarray, z: np.ndarray) -> np.ndarray:

@@ -15,12 +15,14 @@ from .raster import FAR, GROUND, GBuffer, GroundMap
 
 _LOG_DEPTH = 5.70378  # CARLA's logarithmic depth: 1 + ln(depth / FAR) / 5.70378
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-_SENSOR_RESPONSE = np.array([[0.80, 0.16, 0.04], [0.10, 0.78, 0.12], [0.05, 0.19, 0.76]], np.float32)
+_SENSOR_RESPONSE = np.array([[0.80, 0.12, 0.05], [0.14, 0.74, 0.17], [0.06, 0.14, 0.78]], np.float32)
 
 
 @dataclass(frozen=True)
 class Weather:
-    """Light and air of a scene. ``towards_sun`` unit vector; colours linear RGB; ``sight`` metres; ``air`` in Celsius."""
+    """Light and air of a scene: ``towards_sun`` a unit vector, colours in linear RGB, ``clouds`` in [0, 1], ``drift`` of
+    the clouds in noise pixels, ``sight`` in metres.
+    """
 
     towards_sun: np.ndarray
     sunlight: np.ndarray
@@ -28,8 +30,8 @@ class Weather:
     zenith: np.ndarray
     horizon: np.ndarray
     clouds: float
+    drift: int
     sight: float
-    air: float
 
 
 def draw_weather(rng: np.random.Generator, shadow: tuple[float, float]) -> Weather:
@@ -45,8 +47,8 @@ def draw_weather(rng: np.random.Generator, shadow: tuple[float, float]) -> Weath
     horizon = 0.35 * zenith + 0.65 * (0.55 + 0.3 * sun * rng.uniform(0.6, 1))
     return Weather(
         towards_sun / np.linalg.norm(towards_sun), (strength * sun).astype(np.float32), sky.astype(np.float32),
-        zenith.astype(np.float32), horizon.astype(np.float32), rng.uniform(0, 1), rng.uniform(90, 400),
-        rng.uniform(2, 26))
+        zenith.astype(np.float32), horizon.astype(np.float32), rng.uniform(0, 1), int(rng.integers(TILE)),
+        rng.uniform(90, 400))
 
 
 def sunlit(buffer: GBuffer, ground: GroundMap, appearance: Appearance) -> np.ndarray:
@@ -57,12 +59,16 @@ def sunlit(buffer: GBuffer, ground: GroundMap, appearance: Appearance) -> np.nda
     return lit
 
 
+def _noise(column: np.ndarray, row: np.ndarray, phase: int | np.ndarray) -> np.ndarray:
+    column, row = column.astype(np.int32) + phase, row.astype(np.int32)
+    return np.take(noise_tile(), (row & TILE - 1) * TILE + (column & TILE - 1))
+
+
 def texture(buffer: GBuffer, appearance: Appearance, strength: float) -> np.ndarray:
     """Grain, stains and the joints of bricks and slabs as a factor on the colour, (H, W) about 1."""
-    phase = (buffer.code // PARTS * 37 % TILE).astype(np.float32)
-    tile = noise_tile()
-    fine = cv2.remap(tile, (buffer.s * TEXELS) % TILE, (buffer.t * TEXELS + phase) % TILE, cv2.INTER_NEAREST)
-    coarse = cv2.remap(tile, (buffer.s * 3 + phase) % TILE, (buffer.t * 3) % TILE, cv2.INTER_NEAREST)
+    phase = buffer.code // PARTS * 37
+    fine = _noise(buffer.s * TEXELS, buffer.t * TEXELS, phase)
+    coarse = _noise(buffer.s * 3, buffer.t * 3, phase)
     near = 12 / (12 + buffer.depth)  # what is smaller than a pixel averages out
     factor = 1 + strength * appearance.grain[buffer.code] * (fine * near + 0.7 * coarse)
     rows, columns = np.nonzero((appearance.courses[buffer.code, 0] > 0) & (buffer.depth < 18))
@@ -78,8 +84,7 @@ def _sky(buffer: GBuffer, weather: Weather, sky: np.ndarray) -> np.ndarray:
     """Colours of the sky pixels, (N, 3)."""
     height = np.clip(buffer.t[sky] / 14, 0, 1)[:, None]
     colour = weather.horizon + (weather.zenith - weather.horizon) * height
-    u, v = buffer.s[sky] * 6 + weather.air * 40, buffer.t[sky] * 14
-    cloud = noise_tile()[v.astype(np.int32) % TILE, u.astype(np.int32) % TILE][:, None]
+    cloud = _noise(buffer.s[sky] * 6, buffer.t[sky] * 14, weather.drift)[:, None]
     return colour + (0.85 - colour) * np.clip(cloud * 0.5 + weather.clouds - 0.5, 0, 0.9)
 
 
@@ -91,7 +96,7 @@ def radiance(
     ``grain`` is the strength of textures, ``sight`` the distance in metres at which haze takes 63 % of the contrast.
     """
     light = sunlit(buffer, ground, appearance)[..., None] * weather.sunlight + weather.skylight
-    image = appearance.colour[buffer.code] * light
+    image = np.take(appearance.colour, buffer.code, axis=0) * light
     image *= texture(buffer, appearance, grain)[..., None]
     clear = np.exp(buffer.depth * np.float32(-1 / sight))[..., None]
     image = image * clear + weather.horizon * (1 - clear)
@@ -121,12 +126,12 @@ def real_look(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Linear light through a lens and a sensor: blur, vignetting, white balance, noise, tone curve; uint8 BGR."""
     height, width = image.shape[:2]
     image = cv2.GaussianBlur(image, (3, 3), rng.uniform(0.5, 0.85))
-    image = image @ (_SENSOR_RESPONSE * rng.uniform(0.85, 1.12, 3).astype(np.float32))
+    image = image @ (_SENSOR_RESPONSE * rng.uniform(0.88, 1.12, 3).astype(np.float32))
     across, down = np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32)
     falloff = 1 - rng.uniform(0.15, 0.35) * (across**2 + down[:, None] ** 2)
     image *= (falloff * rng.uniform(0.75, 1.15))[..., None].astype(np.float32)
     image = np.sqrt(np.maximum(image, 0))
-    image += rng.standard_normal(image.shape, np.float32) * np.float32(rng.uniform(0.012, 0.035))
+    image += rng.standard_normal(image.shape, np.float32) * np.float32(rng.uniform(0.008, 0.028))
     image = np.clip(image, 0, 1)
     return _to_bgr(0.04 + 0.93 * (0.45 * image + 0.55 * image * image * (3 - 2 * image)))
 
@@ -153,7 +158,7 @@ def infrared(
     kelvin = emissivity * kelvin + (1 - emissivity) * sky_kelvin
     kelvin *= np.exp(buffer.depth * np.float32(-1 / 250))  # the air between glows at its own temperature
     sky = buffer.code < PARTS
-    kelvin[sky] = sky_kelvin * (0.35 + 0.65 * np.clip(buffer.t[sky] / 12, 0, 1))
+    kelvin[sky] = sky_kelvin * (0.12 + 0.88 * np.clip(buffer.t[sky] / 12, 0, 1))
     kelvin = cv2.GaussianBlur(kelvin, (5, 5), rng.uniform(0.7, 1.1))
     kelvin += rng.standard_normal(kelvin.shape, np.float32) * np.float32(rng.uniform(0.25, 0.6))
     kelvin += rng.standard_normal((1, kelvin.shape[1]), np.float32) * np.float32(0.2)
@@ -179,7 +184,7 @@ def event_counts(
 def expand_events(
     counts: np.ndarray, microseconds: int, rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Counts to single events (t, x, y, p) in order of time: int64 microseconds, uint16, uint16, and uint8 1 up, 0 down."""
+    """Counts to single events (t, x, y, p) in order of time; types as in ``ToyScene.events``."""
     y, x = np.nonzero(counts)
     number = np.abs(counts[y, x]).astype(np.int64)
     rank = np.arange(number.sum()) - np.repeat(np.cumsum(number) - number, number)

@@ -12,7 +12,7 @@ from .raster import GROUND, Camera, GBuffer
 TOY_WORLD_VERSION = 1
 """The toy world is a measuring instrument: what it draws for a (seed, index) changes only together with this number."""
 
-_PURPOSES = ('geometry', 'weather', 'colours', 'heats', 'rgb', 'infrared', 'event')  # each has a random stream
+_PURPOSES = ('geometry', 'weather', 'colours', 'heats', 'rgb', 'infrared', 'event', 'event times')  # each has a random stream
 
 
 class ToyStreet:
@@ -67,7 +67,8 @@ class ToyScene:
     def _look_from(self, camera: Camera) -> GBuffer:
         buffer = GBuffer(camera)
         buffer.draw_ground(self._layout.ground)
-        for number, surface in enumerate(self._layout.surfaces, start=1 + len(GROUND)):
+        surfaces = enumerate(self._layout.surfaces, start=1 + len(GROUND))
+        for number, surface in sorted(surfaces, key=lambda pair: pair[1].distance):  # near ones first hide the others
             buffer.draw(number, surface)
         return buffer
 
@@ -121,7 +122,7 @@ class ToyScene:
             (E,) arrays: int64 microseconds from 0 to ``microseconds``, uint16 columns, uint16 rows, uint8 polarity (1
             brighter, 0 darker).
         """
-        return render.expand_events(self._event_counts, microseconds, self._stream('event'))
+        return render.expand_events(self._event_counts, microseconds, self._stream('event times'))
 
     def event_image(self) -> np.ndarray:
         """The events summed by sign round mid-grey: 128 where nothing happened, brighter where it got brighter."""
