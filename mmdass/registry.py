@@ -4,28 +4,46 @@ With ``default_scope='mmdass'`` every MMSeg and MMEngine name resolves without a
 ``default_scope='mmseg'`` write ``type='mmdass.Name'`` and ``custom_imports=dict(imports=['mmdass'])``.
 """
 
-from mmengine.registry import LOOPS as MMENGINE_LOOPS
+import mmengine.registry
+import mmseg.registry
 from mmengine.registry import Registry
-from mmseg.registry import DATA_SAMPLERS as MMSEG_DATA_SAMPLERS
-from mmseg.registry import DATASETS as MMSEG_DATASETS
-from mmseg.registry import HOOKS as MMSEG_HOOKS
-from mmseg.registry import METRICS as MMSEG_METRICS
-from mmseg.registry import MODELS as MMSEG_MODELS
-from mmseg.registry import OPTIM_WRAPPERS as MMSEG_OPTIM_WRAPPERS
-from mmseg.registry import TRANSFORMS as MMSEG_TRANSFORMS
-from mmseg.registry import VISUALIZERS as MMSEG_VISUALIZERS
 
 
-def _child(parent: Registry, location: str) -> Registry:
-    return Registry(parent.name, parent=parent, scope='mmdass', locations=[location])
+def _child(name: str, package: str) -> Registry:
+    """A node below MMSeg's of that name (MMEngine's, where MMSeg has none), which imports both packages when asked.
+
+    A search climbs to the parents without importing what they hold, hence the parent's package among the locations.
+    """
+    parent = getattr(mmseg.registry, name, getattr(mmengine.registry, name))
+    return Registry(
+        parent.name, parent=parent, scope='mmdass', locations=[f'mmseg.{package}', f'mmdass.{package}'])
 
 
-DATA_SAMPLERS = _child(MMSEG_DATA_SAMPLERS, 'mmdass.datasets')
-DATASETS = _child(MMSEG_DATASETS, 'mmdass.datasets')
-HOOKS = _child(MMSEG_HOOKS, 'mmdass.engine')
-LOOPS = _child(MMENGINE_LOOPS, 'mmdass.engine')
-METRICS = _child(MMSEG_METRICS, 'mmdass.evaluation')
-MODELS = _child(MMSEG_MODELS, 'mmdass.models')
-OPTIM_WRAPPERS = _child(MMSEG_OPTIM_WRAPPERS, 'mmdass.engine')
-TRANSFORMS = _child(MMSEG_TRANSFORMS, 'mmdass.datasets')
-VISUALIZERS = _child(MMSEG_VISUALIZERS, 'mmdass.visualization')
+DATASETS = _child('DATASETS', 'datasets')
+DATA_SAMPLERS = _child('DATA_SAMPLERS', 'datasets')
+TRANSFORMS = _child('TRANSFORMS', 'datasets')
+
+MODELS = _child('MODELS', 'models')
+MODEL_WRAPPERS = _child('MODEL_WRAPPERS', 'models')
+TASK_UTILS = _child('TASK_UTILS', 'models')
+WEIGHT_INITIALIZERS = _child('WEIGHT_INITIALIZERS', 'models')
+
+FUNCTIONS = _child('FUNCTIONS', 'engine')
+HOOKS = _child('HOOKS', 'engine')
+LOOPS = _child('LOOPS', 'engine')
+OPTIMIZERS = _child('OPTIMIZERS', 'engine')
+OPTIM_WRAPPERS = _child('OPTIM_WRAPPERS', 'engine')
+OPTIM_WRAPPER_CONSTRUCTORS = _child('OPTIM_WRAPPER_CONSTRUCTORS', 'engine')
+PARAM_SCHEDULERS = _child('PARAM_SCHEDULERS', 'engine')
+RUNNERS = _child('RUNNERS', 'engine')
+RUNNER_CONSTRUCTORS = _child('RUNNER_CONSTRUCTORS', 'engine')
+STRATEGIES = _child('STRATEGIES', 'engine')
+
+EVALUATOR = _child('EVALUATOR', 'evaluation')
+METRICS = _child('METRICS', 'evaluation')
+
+LOG_PROCESSORS = _child('LOG_PROCESSORS', 'visualization')
+VISBACKENDS = _child('VISBACKENDS', 'visualization')
+VISUALIZERS = _child('VISUALIZERS', 'visualization')
+
+INFERENCERS = _child('INFERENCERS', 'apis')
