@@ -1,0 +1,30 @@
+"""Reading a config so that one ``--cfg-options`` entry reaches every place that uses a variable."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+from unittest.mock import patch
+
+from mmengine.config import Config
+
+
+def load_config(filename: str, options: Mapping[str, Any] | None = None) -> Config:
+    """Read a config file and override entries of it.
+
+    Overriding a top-level variable of a text config usually comes too late: the lines that use it have run. Variables
+    written as ``target_root = '{{$TARGET_ROOT:data/DSEC/}}'`` take their value from the environment while the file is
+    read (MMEngine's own substitution), so an option ``target_root`` is put there first and reaches every such line.
+
+    Args:
+        filename: A text config.
+        options: Entries as from ``--cfg-options``: dotted keys to values.
+    """
+    cfg = Config.fromfile(filename)
+    if not options:
+        return cfg
+    variables = {key.upper(): value for key, value in options.items() if isinstance(cfg.get(key), str)}
+    if variables:
+        with patch.dict(os.environ, {key: str(value) for key, value in variables.items()}):
+            cfg = Config.fromfile(filename)
+    cfg.merge_from_dict(dict(options))
+    return cfg
