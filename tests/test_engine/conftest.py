@@ -96,6 +96,9 @@ class TinyTeacher(nn.Module):
         super().__init__()
         self.steps, self.armed = 0, False
 
+    def arm(self) -> None:
+        self.armed = True
+
     def update(self) -> None:
         self.steps += 1
 
