@@ -6,7 +6,6 @@ back to executing the pickle. Not covered, as their addresses are fixed by other
 ``openmmlab://``, ``mmcls://``, ``pavi://`` and ``s3://``.
 """
 
-import pickle
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -59,10 +58,8 @@ def _load_safetensors(path: Path, map_location: MapLocation) -> dict[str, torch.
 def _load_pickle(path: Path, map_location: MapLocation) -> dict[str, Any]:
     try:
         checkpoint = torch.load(path, map_location=map_location, weights_only=True)
-    except pickle.UnpicklingError as error:
+    except Exception as error:  # the unpickler meets a damaged file with whatever its bytes lead to
         raise CheckpointError(_explain(path, str(error))) from error
-    except (EOFError, RuntimeError, OSError) as error:
-        raise CheckpointError(_damaged(path, str(error))) from error
     if not isinstance(checkpoint, dict):
         raise CheckpointError(f'{path} holds a {type(checkpoint).__name__}, no dict of weights.')
     return checkpoint
@@ -71,14 +68,10 @@ def _load_pickle(path: Path, map_location: MapLocation) -> dict[str, Any]:
 def _explain(path: Path, reason: str) -> str:
     """torch raises the same error for a pickle that wants to run code and for a file that is no pickle at all."""
     wanted = re.search(r'GLOBAL (\S+)', reason)
-    if wanted is None:
-        return _damaged(path, reason)
-    return (f'{path} is refused, and nothing in it was executed: loading it would run code ({wanted[1]}). Ask its '
-            'author for a safetensors file or a plain state dict.')
-
-
-def _damaged(path: Path, reason: str) -> str:
-    first_line = reason.strip().splitlines()[0] if reason.strip() else 'it ends at once'
+    if wanted:
+        return (f'{path} is refused, and nothing in it was executed: loading it would run code ({wanted[1]}). Ask its '
+                'author for a safetensors file or a plain state dict.')
+    first_line = reason.strip().partition('\n')[0] or 'it ends at once'
     return f'{path} is empty, cut off or no checkpoint ({path.stat().st_size} bytes): {first_line}'
 
 

@@ -82,7 +82,7 @@ def prepare_cpu_distributed(cfg: Config) -> None:
         return
     if not torch.distributed.is_initialized():
         torch.distributed.init_process_group('gloo')
-    wrapper = cfg.setdefault('model_wrapper_cfg', dict(
+    cfg.setdefault('model_wrapper_cfg', dict(  # MMEngine's defaults
         type='MMDistributedDataParallel', broadcast_buffers=False,
         find_unused_parameters=cfg.get('find_unused_parameters', False)))
-    wrapper['device_ids'] = None
+    cfg.model_wrapper_cfg.device_ids = None

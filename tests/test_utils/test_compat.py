@@ -1,0 +1,60 @@
+"""The shims, on whichever family is installed."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.logging import HistoryBuffer
+
+from mmdass.utils.compat import prepare_cpu_distributed
+
+
+def test_training_checkpoints_load_with_weights_only(tmp_path):
+    history = HistoryBuffer()
+    history.update(0.5, 1)
+    content = dict(history=history, best=np.float64(1), seed=np.int64(3), mean=np.arange(3, dtype=np.uint8))
+    torch.save(content, tmp_path / 'a.pth')
+    loaded = torch.load(tmp_path / 'a.pth', weights_only=True)
+    assert loaded['history'].current() == 0.5
+    assert (loaded['best'], loaded['seed']) == (1, 3)
+
+
+@pytest.mark.parametrize('base', ['mmseg::_base_/default_runtime.py', 'mmdass::_base_/default_runtime.py'])
+def test_bases_of_installed_packages_are_found(tmp_path, base):
+    path = tmp_path / 'config.py'
+    path.write_text(f"_base_ = '{base}'")
+    assert Config.fromfile(path).default_scope == base.partition('::')[0]
+
+
+@pytest.mark.skipif(importlib.util.find_spec('mmcv._ext') is not None, reason='mmcv has its compiled operators')
+def test_ops_can_be_imported_and_refuse_to_be_built():
+    from mmcv.ops import SomeOperator
+    with pytest.raises(ImportError, match='mmcv.ops.SomeOperator needs mmcv built'):
+        SomeOperator(3)
+
+
+def test_one_process_is_left_alone(monkeypatch):
+    monkeypatch.delenv('RANK', raising=False)
+    cfg = Config(dict(a=1))
+    prepare_cpu_distributed(cfg)
+    assert cfg.to_dict() == dict(a=1)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='for machines without CUDA')
+@pytest.mark.parametrize('wrapper', [None, dict(type='MMFullyShardedDataParallel')])
+def test_processes_without_cuda_use_gloo_and_no_device(monkeypatch, wrapper):
+    groups = []
+    monkeypatch.setenv('RANK', '0')
+    monkeypatch.setattr(torch.distributed, 'init_process_group', groups.append)
+    cfg = Config(dict(find_unused_parameters=True))
+    if wrapper:
+        cfg.model_wrapper_cfg = wrapper
+    prepare_cpu_distributed(cfg)
+    assert groups == ['gloo']
+    assert cfg.model_wrapper_cfg.device_ids is None
+    if wrapper:
+        assert cfg.model_wrapper_cfg.type == wrapper['type']
+    else:
+        assert cfg.model_wrapper_cfg.find_unused_parameters
