@@ -18,7 +18,7 @@ from .raster import GROUND, Camera, GroundMap, Surface
 # What a side of the street is made of: a town, a suburb or parks (shares of the lots below, added up).
 _LOTS = ('facade', 'fence', 'wall', 'fenced park', 'park')
 _SIDES = ((0.50, 0.62, 0.78, 0.90, 1), (0.10, 0.40, 0.72, 0.86, 1), (0.05, 0.17, 0.42, 0.75, 1))
-_END = 88.0  # metres, where the street's lots end
+_END = 70.0  # metres, where the street's lots end
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ def _car(rng, camera, x, z) -> Iterator[Surface]:
 def _skyline(rng) -> Iterator[Surface]:
     x = -110.0
     while x < 110:
-        width, z = rng.uniform(8, 24), rng.uniform(95, 170)
+        width, z = rng.uniform(8, 24), rng.uniform(80, 160)
         if rng.random() < 0.55:
             yield Surface('facade', materials.facade, 'z', z, x, width, rng.uniform(6, 34), form=_form(rng))
         elif rng.random() < 0.7:
@@ -262,8 +262,7 @@ def _cast_shadows(ground: GroundMap, surfaces: list[Surface], shadow: tuple[floa
 
 def _shadow_of(surface: Surface, dx: float, dz: float) -> list[tuple[float, float]]:
     """The four corners (x, z) of the shadow of an upright rectangle."""
-    at, start, end = surface.at, surface.start, surface.start + surface.length
-    (x0, z0), (x1, z1) = ((at, start), (at, end)) if surface.axis == 'x' else ((start, at), (end, at))
+    (x0, z0), (x1, z1) = surface.ends
     low, high = surface.base, surface.base + surface.height
     return [(x0 + dx * low, z0 + dz * low), (x1 + dx * low, z1 + dz * low),
             (x1 + dx * high, z1 + dz * high), (x0 + dx * high, z0 + dz * high)]

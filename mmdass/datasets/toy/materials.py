@@ -122,8 +122,8 @@ def crown(s, t, surface):
 
 # Outlines of cars from tail to nose, each in shares of length and height: (where, how high).
 _CARS = (
-    ((0, 0.02, 0.14, 0.26, 0.58, 0.74, 0.96, 1), (0.5, 0.64, 0.68, 0.99, 0.99, 0.64, 0.52, 0.35)),  # saloon
-    ((0, 0.03, 0.12, 0.55, 0.72, 0.96, 1), (0.5, 0.7, 1, 0.99, 0.63, 0.52, 0.35)),  # hatchback
+    ((0, 0.02, 0.07, 0.17, 0.55, 0.72, 0.96, 1), (0.5, 0.66, 0.7, 0.99, 0.99, 0.64, 0.52, 0.35)),  # saloon
+    ((0, 0.02, 0.07, 0.55, 0.72, 0.96, 1), (0.5, 0.7, 1, 0.99, 0.63, 0.52, 0.35)),  # hatchback
     ((0, 0.01, 0.72, 0.86, 0.98, 1), (0.7, 1, 1, 0.6, 0.5, 0.35)),  # van
 )
 
@@ -150,7 +150,7 @@ def car_side(s, t, surface):
 def car_end(s, t, surface):
     """The rear or the front of a car; parts as in ``car_side``."""
     u, v = np.abs(2 * s / surface.length - 1), t / surface.height
-    outline = 1 - 0.32 * np.clip((v - 0.58) / 0.42, 0, 1)
+    outline = 1 - 0.2 * np.clip((v - 0.58) / 0.42, 0, 1)
     if surface.form[0] > 2 / 3:  # a van
         outline = outline * 0 + 1
     part = _plain(t)

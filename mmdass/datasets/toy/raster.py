@@ -67,6 +67,12 @@ class Surface:
     side: float = 1.0
 
     @property
+    def ends(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Ground points (x, z) below its two vertical edges."""
+        end = self.start + self.length
+        return ((self.at, self.start), (self.at, end)) if self.axis == 'x' else ((self.start, self.at), (end, self.at))
+
+    @property
     def distance(self) -> float:
         """z of the near end in metres."""
         return self.start if self.axis == 'x' else self.at
@@ -98,11 +104,9 @@ class GBuffer:
     def _extent(self, surface: Surface) -> tuple[slice, slice] | None:
         """Rows and columns that the rectangle may cover; None where it lies outside the picture."""
         camera, (width, height) = self.camera, self.camera.size
-        ends = []
-        for along in (surface.start, surface.start + surface.length):
-            x, z = (surface.at, along) if surface.axis == 'x' else (along, surface.at)
-            ends.append(camera.from_above(x, z))
-        (right, deep), (right2, deep2) = sorted(ends, key=lambda end: end[1])
+        (right, deep), (right2, deep2) = (camera.from_above(*end) for end in surface.ends)
+        if deep > deep2:
+            right, deep, right2, deep2 = right2, deep2, right, deep
         if deep2 <= NEAR:
             return None
         if deep < NEAR:  # cut off what lies beside and behind the camera

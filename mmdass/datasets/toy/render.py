@@ -20,8 +20,8 @@ _SENSOR_RESPONSE = np.array([[0.80, 0.12, 0.05], [0.14, 0.74, 0.17], [0.06, 0.14
 
 @dataclass(frozen=True)
 class Weather:
-    """Light and air of a scene: ``towards_sun`` a unit vector, colours in linear RGB, ``clouds`` in [0, 1], ``drift`` of
-    the clouds in noise pixels, ``sight`` in metres.
+    """Light and air of a scene: ``towards_sun`` a unit vector, colours in linear RGB, ``clouds`` in [0, 1] and their
+    ``drift`` in noise pixels, ``sight`` in metres.
     """
 
     towards_sun: np.ndarray

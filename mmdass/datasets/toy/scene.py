@@ -12,7 +12,8 @@ from .raster import GROUND, Camera, GBuffer
 TOY_WORLD_VERSION = 1
 """The toy world is a measuring instrument: what it draws for a (seed, index) changes only together with this number."""
 
-_PURPOSES = ('geometry', 'weather', 'colours', 'heats', 'rgb', 'infrared', 'event', 'event times')  # each has a random stream
+# Each has its own random stream, so that the sensors see one geometry and do not disturb one another.
+_PURPOSES = ('geometry', 'weather', 'colours', 'heats', 'rgb', 'infrared', 'event', 'event times')
 
 
 class ToyStreet:
