@@ -1,3 +1,5 @@
+from contextlib import contextmanager
+
 import pytest
 import torch
 
@@ -22,6 +24,24 @@ def test_accumulates_gradients(make_runner, uda_segmentor, count_steps):
     steps = count_steps(runner.optim_wrapper)
     runner.train()
     assert len(steps) == 2
+
+
+def test_gradients_are_exchanged_in_stepping_iterations_only(uda_segmentor):
+    class Distributed(torch.nn.Module):
+        held_back = 0
+
+        @contextmanager
+        def no_sync(self):
+            self.held_back += 1
+            yield
+
+    optimizer = torch.optim.SGD(uda_segmentor.parameters(), lr=0.01)
+    optim_wrapper, model = AutocastOptimWrapper(optimizer=optimizer, accumulative_counts=2), Distributed()
+    for _ in range(4):
+        with optim_wrapper.optim_context(model):
+            loss = uda_segmentor.conv.weight.sum()
+        optim_wrapper.update_params(loss)
+    assert model.held_back == 2
 
 
 def test_refuses_fp16():
