@@ -65,7 +65,6 @@ model = dict(
         weigh_pasted=True),  # as released: pasted source pixels too are weighted by the teacher's confidence
     predict_role='student')  # who is tested; the released code tests the student
 
-val_cfg = dict(type='TeacherStudentValLoop')  # validation measures both
 custom_hooks = [
     dict(type='TeacherUpdateHook'),
     dict(type='DomainVisualizationHook', interval=250),  # pictures of every branch, as often as the released code

@@ -14,5 +14,5 @@ param_scheduler = [
 ]
 
 train_cfg = dict(type='IterBasedTrainLoop', max_iters=10000, val_interval=1000)
-val_cfg = dict(type='ValLoop')
+val_cfg = dict(type='TeacherStudentValLoop')  # measures student and teacher; released: the student alone
 test_cfg = dict(type='TestLoop')

@@ -15,8 +15,8 @@ class EMATeacher(nn.Module):
     """Averages the named modules of a segmentor and shares the others by reference.
 
     ``teacher <- alpha_k * teacher + (1 - alpha_k) * student``, ``alpha_k = min(1 - 1 / (k + 1), alpha)``, after
-    optimizer step k. Source: DAFormer's ``dacs.py``; MADM's ``cmdise.py`` averages neck, head and conditioning only, so that its
-    teacher runs the student's live UNet.
+    optimizer step k. Source: DAFormer's ``dacs.py``; MADM's ``cmdise.py`` averages neck, head and conditioning only, so
+    that its teacher runs the student's live UNet.
 
     Only the averaged modules and the step count are in the checkpoint.
 
