@@ -35,8 +35,8 @@ def test_palette_of_madm_paints_as_the_official_one():
         (70, 130, 180), (70, 70, 70), (220, 20, 60), (153, 153, 153), (128, 64, 128), (244, 35, 232), (107, 142, 35),
         (0, 0, 142), (250, 170, 30))
     eleven = LabelSpace.get('madm11')
-    assert dict(zip(eleven.classes, eleven.palette))['fence'] == (190, 153, 153)
-    assert dict(zip(eleven.classes, eleven.palette))['wall'] == (102, 102, 156)
+    assert eleven.palette[eleven.classes.index('fence')] == (190, 153, 153)
+    assert eleven.palette[eleven.classes.index('wall')] == (102, 102, 156)
 
 
 def test_same_names_map_to_themselves_and_none_ignores():

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 from PIL import Image
@@ -57,7 +58,7 @@ class LoadMappedLabel(BaseTransform):
                 'take LoadMappedLabel out of the pipeline of unlabelled images.'
             )
         raw = np.asarray(read_label(path, results['label_channel']))
-        label = results['class_lut'][raw]
+        label = cv2.LUT(raw, results['class_lut'])
         outside = label == OUTSIDE
         if outside.any():
             ids = ', '.join(map(str, np.unique(raw[outside])))

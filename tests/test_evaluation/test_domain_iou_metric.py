@@ -1,0 +1,55 @@
+import copy
+import math
+
+import pytest
+import torch
+from mmseg.evaluation import IoUMetric
+
+from mmdass.evaluation import DomainIoUMetric
+
+CLASSES = ('sky', 'road', 'person', 'train')
+
+
+def sample(prediction, label):
+    return dict(pred_sem_seg=dict(data=torch.as_tensor(prediction)[None]),
+                gt_sem_seg=dict(data=torch.as_tensor(label)[None]))
+
+
+def evaluate(metric, samples):
+    metric.dataset_meta = dict(classes=CLASSES)
+    metric.process({}, samples)
+    return metric.evaluate(len(samples))
+
+
+def test_class_ious_by_hand():
+    samples = [sample([[0, 0, 1, 1]], [[0, 1, 1, 255]]), sample([[2, 1, 0, 0]], [[1, 1, 0, 0]])]
+    metrics = evaluate(DomainIoUMetric(), samples)
+    # sky 3 of 4, road 2 of 4, person predicted but never there: 0, train in neither: nan and left out
+    assert metrics['IoU.sky'] == 75 and metrics['IoU.road'] == 50 and metrics['IoU.person'] == 0
+    assert math.isnan(metrics['IoU.train'])
+    assert metrics['mIoU'] == pytest.approx(125 / 3, abs=0.01)
+
+
+def test_mean_iou_is_that_of_mmseg():
+    torch.manual_seed(0)
+    samples = [sample(torch.randint(0, 4, (20, 30)), torch.randint(0, 4, (20, 30))) for _ in range(5)]
+    ours, theirs = (evaluate(metric(iou_metrics=['mIoU', 'mDice']), samples) for metric in (DomainIoUMetric, IoUMetric))
+    assert {key: ours[key] for key in theirs} == theirs
+    assert sum(ours[f'IoU.{name}'] for name in CLASSES) / 4 == pytest.approx(theirs['mIoU'], abs=0.01)
+
+
+def test_copies_for_two_roles_do_not_share_results():
+    student = DomainIoUMetric()
+    teacher = copy.deepcopy(student)
+    right = [sample([[0, 1]], [[0, 1]])]
+    wrong = [sample([[1, 0]], [[0, 1]])]
+    student.dataset_meta = teacher.dataset_meta = dict(classes=CLASSES)
+    student.process({}, right), teacher.process({}, wrong)
+    assert student.evaluate(1)['mIoU'] == 100 and teacher.evaluate(1)['mIoU'] == 0
+    assert student.results == []
+
+
+def test_format_only_writes_predictions_and_measures_nothing(tmp_path):
+    metric = DomainIoUMetric(format_only=True, output_dir=str(tmp_path))
+    assert evaluate(metric, [{**sample([[0, 1]], [[0, 1]]), 'img_path': 'a/frame.png'}]) == {}
+    assert (tmp_path / 'frame.png').is_file()
