@@ -97,7 +97,7 @@ def format_table(columns: Sequence[Scores]) -> str:
     table.align['IoU in %'] = 'l'
     for name in [*names, 'mIoU']:
         table.add_row([name, *_mark_best([column.values.get(name, math.nan) for column in columns])])
-    table.add_row(['iterations', *(column.iteration for column in columns)])
+    table.add_row(['iterations', *(f'{column.iteration} ' for column in columns)])
     return table.get_string()
 
 
