@@ -126,7 +126,8 @@ def test_raw_events_add_up_to_the_event_image(scenes):
 
 
 def test_events_mark_edges(scenes, labels):
-    edge = np.stack([cv2.morphologyEx(label, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0 for label in labels[:20]])
+    kernel = np.ones((3, 3), np.uint8)
+    edge = np.stack([cv2.morphologyEx(label, cv2.MORPH_GRADIENT, kernel) > 0 for label in labels[:20]])
     fired = np.stack([scene.event_image()[..., 0] != 128 for scene in scenes[:20]])
     assert fired[edge].mean() > 2 * fired[~edge].mean()
     assert 0.03 < fired.mean() < 0.3

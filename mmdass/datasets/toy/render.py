@@ -95,11 +95,15 @@ def radiance(
 
     ``grain`` is the strength of textures, ``sight`` the distance in metres at which haze takes 63 % of the contrast.
     """
-    light = sunlit(buffer, ground, appearance)[..., None] * weather.sunlight + weather.skylight
-    image = np.take(appearance.colour, buffer.code, axis=0) * light
-    image *= texture(buffer, appearance, grain)[..., None]
-    clear = np.exp(buffer.depth * np.float32(-1 / sight))[..., None]
-    image = image * clear + weather.horizon * (1 - clear)
+    sunlight, skylight, horizon = (
+        colour[:, None, None] for colour in (weather.sunlight, weather.skylight, weather.horizon))
+    planes = np.take(appearance.colour.T, buffer.code, axis=1)  # channels first is twice as fast
+    planes *= texture(buffer, appearance, grain)
+    planes *= sunlit(buffer, ground, appearance) * sunlight + skylight
+    planes -= horizon
+    planes *= np.exp(buffer.depth * np.float32(-1 / sight))
+    planes += horizon
+    image = np.ascontiguousarray(planes.transpose(1, 2, 0))
     sky = buffer.code < PARTS
     image[sky] = _sky(buffer, weather, sky)
     return image
