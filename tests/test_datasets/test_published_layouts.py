@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import trees
 from mmengine.registry import init_default_scope
 
@@ -62,6 +63,16 @@ def test_test_samples_are_squashed_with_their_label(task, load):
     assert sample['inputs'].shape == (3, 512, 512)
     assert sample['data_samples'].ori_shape == sample['data_samples'].gt_sem_seg.shape == (512, 512)
     assert set(np.unique(sample['data_samples'].gt_sem_seg.data)) <= {*range(TASKS[task][2]), 255}
+
+
+def test_test_time_augmentation_keeps_the_label_of_the_first_view(load):
+    cfg = load('cityscapes_to_fmb_infrared')
+    plain = DATASETS.build(cfg.test_dataloader.dataset)[0]
+    views = DATASETS.build(dict(cfg.test_dataloader.dataset, pipeline=cfg.tta_pipeline))[0]
+    assert torch.equal(views['inputs'][0], plain['inputs'])
+    assert torch.equal(views['inputs'][1], plain['inputs'].flip(-1))
+    assert torch.equal(views['data_samples'][0].gt_sem_seg.data, plain['data_samples'].gt_sem_seg.data)
+    assert views['data_samples'][1].flip and views['data_samples'][1].ori_shape == (512, 512)
 
 
 def names(dataset, key='img_path'):
