@@ -10,7 +10,7 @@ env_cfg = dict(
 randomness = dict(seed=42)  # every draw is keyed by it
 
 vis_backends = [dict(type='LocalVisBackend')]  # add TensorboardVisBackend or WandbVisBackend here
-visualizer = dict(type='DomainVisualizer', vis_backends=vis_backends, name='visualizer')
+visualizer = dict(type='DomainVisualizer', vis_backends=vis_backends)
 
 log_level = 'INFO'
 log_processor = dict(by_epoch=False)

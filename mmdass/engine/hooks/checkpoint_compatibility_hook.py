@@ -46,7 +46,9 @@ def _describe(found: dict[str, Tensor], expected: dict[str, Tensor]) -> str:
     if not shared:
         return (f'they share no weight; the file begins with {next(iter(found), "nothing")!r}, the model with '
                 f"{next(iter(expected))!r}. `mmdass convert` reads other code bases' checkpoints.")
-    differing = [name for name in expected if name in shared and found[name].shape != expected[name].shape]
+    # An extra state has a form of its own, and its module judges it.
+    differing = [name for name in expected
+                 if name in shared and not name.endswith('_extra_state') and found[name].shape != expected[name].shape]
     if not differing:
         return ''
     lines = [f'{len(differing)} tensors have another shape.']

@@ -1,0 +1,55 @@
+"""Weights that do not fit are refused, by name and number of classes."""
+
+import pytest
+import torch
+from mmengine.runner import Runner
+
+from mmdass.checkpoints import load_checkpoint_file
+
+
+@pytest.fixture
+def checkpoint(tiny_config, tmp_path):
+    """Weights of the tiny model with three classes instead of two."""
+    runner = Runner.from_cfg(tiny_config)
+    state_dict = runner.model.state_dict()
+    for name in ('weight', 'bias'):
+        tensor = state_dict[f'decode_head.conv_seg.{name}']
+        state_dict[f'decode_head.conv_seg.{name}'] = torch.cat([tensor, tensor[:1]])
+    torch.save(dict(state_dict=state_dict), tmp_path / 'three.pth')
+    return tmp_path / 'three.pth'
+
+
+def load(cfg, path, **options) -> Runner:
+    cfg.merge_from_dict({'load_from': str(path), 'experiment_name': f'{cfg.experiment_name}_load', **options})
+    runner = Runner.from_cfg(cfg)
+    runner.load_or_resume()
+    return runner
+
+
+def test_another_number_of_classes_is_named(tiny_config, checkpoint):
+    with pytest.raises(ValueError) as caught:
+        load(tiny_config, checkpoint)
+    message = str(caught.value)
+    assert 'three.pth does not fit the model: it was trained with 3 classes, the model has 2.' in message
+    assert 'decode_head.conv_seg.weight: (3, 8, 1, 1) in the file, (2, 8, 1, 1) in the model' in message
+
+
+def test_the_remedy_in_the_message_works(tiny_config, checkpoint):
+    runner = load(tiny_config, checkpoint, **{'default_hooks.compatibility.strict': False})
+    weights = load_checkpoint_file(checkpoint)['state_dict']
+    assert torch.equal(runner.model.state_dict()['backbone.stem.0.weight'].cpu(), weights['backbone.stem.0.weight'])
+    assert len(runner.model.decode_head.conv_seg.weight) == 2
+
+
+def test_a_file_without_a_common_name_is_refused(tiny_config, tmp_path):
+    torch.save({'someone.elses': torch.zeros(1)}, tmp_path / 'other.pth')
+    with pytest.raises(ValueError, match="share no weight; the file begins with 'someone.elses'"):
+        load(tiny_config, tmp_path / 'other.pth')
+
+
+def test_prefixes_of_wrappers_are_looked_through(tiny_config, checkpoint):
+    weights = load_checkpoint_file(checkpoint)['state_dict']
+    fitting = {f'module.{name}': weight for name, weight in weights.items() if 'conv_seg' not in name}
+    torch.save(dict(state_dict=fitting), checkpoint)
+    tiny_config.model = dict(type='SegTTAModel', module=tiny_config.model)
+    load(tiny_config, checkpoint)

@@ -1,0 +1,95 @@
+"""The tools as users call them, on a tiny config. In this process where one suffices, as imports take longest."""
+
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from mmdass.checkpoints import load_checkpoint_file
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def call(monkeypatch, tiny_config_file):
+    """Call tools/NAME.py with the tiny config; every call is an experiment of its own."""
+
+    def run(name: str, *arguments: str) -> None:
+        calls.append(name)
+        options = ['--cfg-options', f'experiment_name={tiny_config_file.parent.name}_{len(calls)}']
+        monkeypatch.setattr(sys, 'argv', [name, str(tiny_config_file), *map(str, arguments), *options])
+        runpy.run_path(str(ROOT / f'tools/{name}.py'), run_name='__main__')
+
+    calls = []
+    return run
+
+
+@pytest.fixture
+def work_dir(tmp_path) -> Path:
+    return tmp_path / 'work'
+
+
+def test_train_then_resume_then_test(call, work_dir, tiny_config_file, capfd):
+    call('train')
+    checkpoint = work_dir / 'iter_2.pth'
+    assert load_checkpoint_file(checkpoint)['meta']['iter'] == 2
+
+    tiny_config_file.write_text(tiny_config_file.read_text().replace('max_iters=2', 'max_iters=3'))
+    call('train', '--resume')
+    assert 'resumed epoch: 0, iter: 2' in capfd.readouterr().out
+    assert load_checkpoint_file(work_dir / 'iter_3.pth')['meta']['iter'] == 3
+
+    call('test', work_dir / 'iter_3.pth', '--out', work_dir / 'predictions', '--show-dir', work_dir / 'pictures')
+    assert 'mIoU' in capfd.readouterr().out
+    assert len(list((work_dir / 'predictions').glob('*.png'))) == 4
+    assert list(work_dir.rglob('pictures/**/*.png'))
+
+    call('test', work_dir / 'iter_3.pth', '--tta')
+    assert 'mIoU' in capfd.readouterr().out
+
+
+def test_amp_means_bf16(call, work_dir):
+    call('train', '--amp')
+    config = Config.fromfile(work_dir / 'tiny.py')
+    assert config.optim_wrapper.type == 'mmdass.AutocastOptimWrapper'
+
+
+def test_dry_run_reports_and_keeps_nothing(call, work_dir, capfd):
+    call('train', '--dry-run')
+    lines = capfd.readouterr().out.splitlines()
+    assert any(line.startswith('decode.loss_ce: ') for line in lines)
+    assert any(line.startswith('peak memory: ') and 'MiB' in line for line in lines)
+    assert not work_dir.exists()
+
+
+@pytest.mark.parametrize('part', ['train', 'val', 'test'])
+def test_dry_run_finds_missing_data(call, tiny_config_file, part):
+    text = tiny_config_file.read_text()
+    tiny_config_file.write_text(f'{text}\n{part}_dataloader = dict({part}_dataloader, dataset=dict('
+                                f"{part}_dataloader['dataset'], data_root='absent'))")
+    with pytest.raises(FileNotFoundError, match='absent'):
+        call('train', '--dry-run')
+
+
+def test_tta_without_a_pipeline_is_refused(call, tiny_config_file):
+    tiny_config_file.write_text(tiny_config_file.read_text().replace('tta_pipeline', 'other_pipeline'))
+    with pytest.raises(SystemExit, match='--tta: .*tiny.py has no tta_model or no tta_pipeline'):
+        call('test', 'absent.pth', '--tta')
+
+
+@pytest.mark.parametrize('name', ['dist_train', 'dist_test', 'slurm_train', 'slurm_test'])
+def test_shell_tools_parse(name):
+    subprocess.run(['bash', '-n', ROOT / f'tools/{name}.sh'], check=True)
+
+
+@pytest.mark.slow
+def test_two_processes_on_cpu(tiny_config_file, work_dir):
+    binaries = Path(sys.executable).parent
+    environment = dict(os.environ, PATH=f'{binaries}:{os.environ["PATH"]}', PORT='29713', CUDA_VISIBLE_DEVICES='')
+    subprocess.run(['bash', ROOT / 'tools/dist_train.sh', tiny_config_file, '2', '--amp'], check=True, env=environment)
+    subprocess.run(['bash', ROOT / 'tools/dist_test.sh', tiny_config_file, work_dir / 'iter_2.pth', '2'],
+                   check=True, env=environment)
