@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 
 from mmdass.utils.compat import prepare_cpu_distributed
+from mmdass.utils.config import load_config
 
 
 def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,10 +26,8 @@ def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
 def config_from_args(args: argparse.Namespace) -> Config:
     """Read the config and apply the options of :func:`add_launch_arguments`; works on machines without CUDA too."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = Config.fromfile(args.config)
+    cfg = load_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
     default_work_dir = os.path.join('work_dirs', Path(args.config).stem)
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or default_work_dir
     prepare_cpu_distributed(cfg)

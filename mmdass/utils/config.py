@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from mmengine.config import Config
 
 
-def load_config(filename: str, options: Mapping[str, Any] | None = None) -> Config:
+def load_config(filename: str | Path, options: Mapping[str, Any] | None = None) -> Config:
     """Read a config file and override entries of it.
 
     Overriding a top-level variable of a text config usually comes too late: the lines that use it have run. Variables
