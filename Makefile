@@ -40,5 +40,5 @@ lint: .venv
 
 .venv-openmmlab/.installed: $(PACKAGING)
 	$(PYTHON) -m venv .venv-openmmlab
-	PIP_CONSTRAINT=constraints.txt .venv-openmmlab/bin/pip install $(TORCH) setuptools $(CLASSIC) -e '.[events,test]'
+	PIP_CONSTRAINT=constraints.txt .venv-openmmlab/bin/pip install $(TORCH) setuptools $(CLASSIC) -e '.[openmmlab,events,test]'
 	touch $@
