@@ -6,8 +6,8 @@ import sys
 
 # verb: ('module:function', what it does); each function is main(argv: list[str]) -> exit status
 VERBS = {
-    'parity': ('mmdass.apis.parity:main', 'compare our numbers with the official implementation\'s, row by row'),
-    'convert': ('mmdass.checkpoints.convert:main', 'turn another code base\'s checkpoint into one of ours'),
+    'parity': ('mmdass.apis.parity:main', "compare our numbers with the official implementation's, row by row"),
+    'convert': ('mmdass.checkpoints.convert:main', "turn another code base's checkpoint into one of ours"),
     'benchmark': ('mmdass.benchmarks:main', 'measure speed and memory'),
     'report': ('mmdass.apis.report:main', 'tabulate the scores of finished runs'),
 }

@@ -24,7 +24,8 @@ def parse_args() -> argparse.Namespace:
 
 
 def show_predictions(cfg: Config, args: argparse.Namespace) -> None:
-    cfg.default_hooks.visualization.update(draw=True, show=args.show, wait_time=args.wait_time)
+    # Classic mmseg draws every interval-th batch only.
+    cfg.default_hooks.visualization.update(draw=True, interval=1, show=args.show, wait_time=args.wait_time)
     if args.show_dir:
         cfg.visualizer.save_dir = args.show_dir
 

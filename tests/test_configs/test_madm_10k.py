@@ -25,7 +25,8 @@ def optim_wrapper(cfg) -> AutocastOptimWrapper:
 
 
 def test_learning_rate(cfg, optim_wrapper):
-    schedulers = [PARAM_SCHEDULERS.build(item, default_args=dict(optimizer=optim_wrapper)) for item in cfg.param_scheduler]
+    steered = dict(optimizer=optim_wrapper)
+    schedulers = [PARAM_SCHEDULERS.build(item, default_args=steered) for item in cfg.param_scheduler]
     assert [type(scheduler) for scheduler in schedulers] == [LinearLR, MultiStepLR]
     factors = []
     for _ in range(cfg.train_cfg.max_iters):
