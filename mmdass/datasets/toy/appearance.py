@@ -116,7 +116,7 @@ def furnish(
     kinds, twins = kinds_of(surfaces), _twins(surfaces)
     draws = colours.random((len(kinds), PARTS + 1)).tolist()
     colour = np.array([_pick(kind, each) for kind, each in zip(kinds, draws, strict=True)], np.float32)
-    colour *= colours.uniform(0.8, 1.15, (len(kinds), 1, 1)) * colours.uniform(0.97, 1.03, colour.shape)
+    colour *= colours.uniform(0.65, 1.2, (len(kinds), 1, 1)) * colours.uniform(0.97, 1.03, colour.shape)
     colour = colour[twins]
     spread = heats.standard_normal((len(kinds), PARTS)).astype(np.float32)[twins]
     heat = np.array([_HEAT[kind] for kind in kinds], np.float32)

@@ -122,14 +122,14 @@ def crown(s, t, surface):
 
 # Outlines of cars from tail to nose, each in shares of length and height: (where, how high).
 _CARS = (
-    ((0, 0.02, 0.07, 0.17, 0.55, 0.72, 0.96, 1), (0.5, 0.66, 0.7, 0.99, 0.99, 0.64, 0.52, 0.35)),  # saloon
-    ((0, 0.02, 0.07, 0.55, 0.72, 0.96, 1), (0.5, 0.7, 1, 0.99, 0.63, 0.52, 0.35)),  # hatchback
+    ((0, 0.01, 0.03, 0.12, 0.55, 0.72, 0.96, 1), (0.5, 0.66, 0.7, 0.99, 0.99, 0.64, 0.52, 0.35)),  # saloon
+    ((0, 0.01, 0.03, 0.55, 0.72, 0.96, 1), (0.5, 0.7, 1, 0.99, 0.63, 0.52, 0.35)),  # hatchback
     ((0, 0.01, 0.72, 0.86, 0.98, 1), (0.7, 1, 1, 0.6, 0.5, 0.35)),  # van
 )
 
 
 def car_side(s, t, surface):
-    """Parts: 0 body, 1 glass, 2 tyres and sills, 3 lamps."""
+    """Parts: 0 body, 1 glass and hubs, 2 tyres and sills, 3 lamps."""
     u, v = s / surface.length, t / surface.height
     if surface.form[1] > 0.5:
         u = 1 - u
@@ -143,14 +143,14 @@ def car_side(s, t, surface):
     part[(v > outline) | (v < 0.17)] = HOLE
     part[(v < 0.22) & (v > 0.13)] = 2
     part[distance < radius] = 2
-    part[distance < radius * 0.5] = 3
+    part[distance < radius * 0.5] = 1
     return part
 
 
 def car_end(s, t, surface):
     """The rear or the front of a car; parts as in ``car_side``."""
     u, v = np.abs(2 * s / surface.length - 1), t / surface.height
-    outline = 1 - 0.2 * np.clip((v - 0.58) / 0.42, 0, 1)
+    outline = 1 - 0.12 * np.clip((v - 0.58) / 0.42, 0, 1)
     if surface.form[0] > 2 / 3:  # a van
         outline = outline * 0 + 1
     part = _plain(t)
