@@ -198,9 +198,9 @@ def label_row(name: str, reference: np.ndarray, ours: Tensor) -> Row:
     return Row(f'{name} (share differing)', reference.mean(), ours.mean(), differ, differ, 1e-4)
 
 
-def scalar_row(name: str, reference: float, ours: float | Tensor, tolerance: float) -> Row:
+def scalar_row(name: str, reference: float, ours: Tensor, tolerance: float) -> Row:
     """Compare numbers by their relative difference."""
-    reference, ours = float(reference), float(ours)
+    reference, ours = float(reference), ours.item()
     absolute = abs(reference - ours)
     return Row(name, reference, ours, absolute, absolute / (abs(reference) or 1.0), tolerance)
 

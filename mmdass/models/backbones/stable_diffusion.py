@@ -166,8 +166,9 @@ class StableDiffusionBackbone(BaseModule):
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
         """Decode scaled latents (N, 4, H/8, W/8) to pictures (N, 3, H, W), RGB around [-1, 1], unclipped, float32."""
+        unscaled = latents.float() * (1 / self.vae.config.scaling_factor)
         with torch.autocast(latents.device.type, enabled=False):
-            return self.vae.decode(latents.to(self.vae_dtype) / self.vae.config.scaling_factor).sample.float()
+            return self.vae.decode(unscaled.to(self.vae_dtype)).sample.float()
 
     def forward_latents(self, latents: Tensor, timestep: int = 0) -> StableDiffusionOutput:
         """One UNet pass from encoded images.

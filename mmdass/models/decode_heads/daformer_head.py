@@ -21,7 +21,8 @@ class PixelLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map each pixel's channels."""
-        return self.proj(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        # Contiguous: in channels-last order batch norm's statistics are less exact on a CPU.
+        return self.proj(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2).contiguous()
 
 
 class SeparableASPP(nn.Module):
