@@ -55,6 +55,15 @@ def test_samples_depend_on_seed_and_counter_alone(root):
     assert not torch.equal(*seeds)
 
 
+def test_every_rank_would_draw_the_same_sample_for_a_counter(root, monkeypatch):
+    # Otherwise the ranks' orders would differ, and an epoch would show some items twice and others never.
+    pairs = [DomainPairDataset(source(root), target(root), seed=3)[4]]
+    monkeypatch.setattr('mmdass.utils.random.get_rank', lambda: 1)
+    pairs.append(DomainPairDataset(source(root), target(root), seed=3)[4])
+    for domain in ('source', 'target'):
+        assert torch.equal(pairs[0][domain]['inputs'], pairs[1][domain]['inputs'])
+
+
 def test_sampling_leaves_the_global_generators_alone(root):
     pairs = DomainPairDataset(source(root), target(root), seed=0)
     random.seed(1), np.random.seed(1), torch.manual_seed(1)
@@ -72,8 +81,14 @@ def test_each_epoch_visits_every_item_once_in_an_order_of_its_own(root):
         epochs = [tuple(stems[start:start + size]) for start in range(0, 35, size)]
         assert all(sorted(epoch) == [str(i) for i in range(size)] for epoch in epochs)
         assert len(set(epochs)) > 1
-    # independent: 35 counters would give the same 7 partners to each source item if the orders were tied
-    assert len({(stem(pair['source']), stem(pair['target'])) for pair in drawn}) > 14
+
+
+def test_source_and_target_are_drawn_independently(root):
+    pairs = DomainPairDataset(source(root), target(root, images='rgb/*.png'), seed=0)  # of equal sizes
+    drawn = [pairs[counter] for counter in range(30)]
+    assert len({(stem(pair['source']), stem(pair['target'])) for pair in drawn}) > 10
+    flips = {(pair['source']['data_samples'].flip, pair['target']['data_samples'].flip) for pair in drawn}
+    assert len(flips) == 4
 
 
 def test_keyed_dataset_gives_ordinary_samples_for_source_only_training(root):

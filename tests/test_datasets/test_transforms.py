@@ -135,7 +135,7 @@ def test_official_test_protocol_measures_at_the_squashed_size(tmp_path):
 
 
 def rare_results(ids, rare):
-    return dict(img=np.zeros((*ids.shape, 3), np.uint8), gt_seg_map=ids, raw_seg_map=ids,
+    return dict(img=np.zeros((*ids.shape, 3), np.uint8), gt_seg_map=np.zeros_like(ids), raw_seg_map=ids,
                 seg_fields=['gt_seg_map', 'raw_seg_map'], rare_class=rare)
 
 
