@@ -114,7 +114,8 @@ def build_model(task: str, stable_diffusion: Path, state_dict: StateDict) -> MAD
     missing, unexpected = built.load_state_dict(state_dict, strict=False)
     wrong = [name for name in missing if not name.endswith('_extra_state')] + unexpected
     if wrong:
-        raise CheckpointError(f'the checkpoint does not fit the model of configs/madm/{task}.py: {", ".join(wrong[:8])}')
+        names = ', '.join(wrong[:8])
+        raise CheckpointError(f'the checkpoint does not fit the model of configs/madm/{task}.py: {names}')
     return built
 
 
