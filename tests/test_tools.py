@@ -63,6 +63,7 @@ def test_dry_run_reports_and_keeps_nothing(call, work_dir, capfd):
     lines = capfd.readouterr().out.splitlines()
     assert any(line.startswith('decode.loss_ce: ') for line in lines)
     assert any(line.startswith('peak memory: ') and 'MiB' in line for line in lines)
+    assert not any('mIoU' in line for line in lines)
     assert not work_dir.exists()
 
 
