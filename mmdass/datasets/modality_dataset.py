@@ -32,7 +32,7 @@ class ModalityDataset(BaseSegDataset):
         class_mapping: Names of ``raw_labels`` to names of ``label_space``, or a preset's name; see
             :func:`resolve_mapping`.
         label_channel: Channel of multi-channel label files that holds the ids. None refuses such files.
-        exclude: Globs of images to leave out, each matched from the right ('000000.png').
+        exclude: Glob or globs of images to leave out, each matched from the right ('000000.png').
         modality: 'rgb', 'depth', 'infrared', 'event', ...; passed on with each sample.
         **kwargs: Arguments of MMSeg's ``BaseSegDataset``: ``pipeline``, ``indices``, ``test_mode``, ...
 
@@ -51,7 +51,7 @@ class ModalityDataset(BaseSegDataset):
         raw_labels: str | dict | LabelSpace | None = None,
         class_mapping: ClassMapping = None,
         label_channel: int | None = None,
-        exclude: Sequence[str] = (),
+        exclude: str | Sequence[str] = (),
         modality: str = 'rgb',
         **kwargs,
     ) -> None:

@@ -66,10 +66,9 @@ class LoadModalityImage(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         image = read_image(results['img_path'])
-        if image.mode in ('1', 'L', 'LA'):
-            img = mmcv.gray2bgr(np.asarray(image.convert('L')))
-        else:
-            img = mmcv.rgb2bgr(np.asarray(image.convert('RGB')))
+        mode = 'L' if image.mode in ('1', 'L', 'LA') else 'RGB'
+        pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+        img = mmcv.gray2bgr(pixels) if mode == 'L' else mmcv.rgb2bgr(pixels)
         results['img'] = img
         results['img_shape'] = results['ori_shape'] = img.shape[:2]
         return results
