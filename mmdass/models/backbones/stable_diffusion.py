@@ -55,6 +55,13 @@ class StableDiffusionBackbone(BaseModule):
         vae_dtype: Precision of the VAE; float16 overflows on some images.
         with_cp: Gradient checkpointing in the UNet: less memory for one more forward pass.
         init_cfg: MMEngine's initialisation config.
+
+    Attributes:
+        recipe: Which Stable Diffusion model a checkpoint goes with: folder or hub id, revision, hash of the VAE.
+
+    Raises:
+        ValueError: An option is none of its values, or ``taps`` names no module of the UNet.
+        FileNotFoundError: ``pretrained`` is not there, or not in diffusers' layout.
     """
 
     def __init__(
@@ -81,7 +88,11 @@ class StableDiffusionBackbone(BaseModule):
             raise ValueError(f"noise_resize must be 'bicubic' or 'draw', not {noise_resize!r}")
         parts = random_parts(random_init) if pretrained is None else load_parts(pretrained, revision)
         self.unet, self.vae, self.scheduler = parts.unet, parts.vae, parts.scheduler
-        self.source = dict(pretrained=pretrained, revision=revision)
+        unknown = set(taps) - {name for name, _ in self.unet.named_modules()}
+        if unknown:
+            raise ValueError(f'taps: the UNet has no module {sorted(unknown)}; names look like up_blocks.3.attentions.2')
+        # Before the VAE is cast: hash and checkpoint do not depend on `vae_dtype`.
+        self.recipe = dict(pretrained=pretrained, revision=revision, vae_sha256=weights_hash(self.vae.state_dict()))
         self.taps, self.decode_output, self.noise_resize = tuple(taps), decode_output, noise_resize
         self.noise_seed, self.vae_dtype = noise_seed, getattr(torch, vae_dtype)
         self.register_buffer('noise', self._draw_noise(noise_size))
@@ -107,7 +118,7 @@ class StableDiffusionBackbone(BaseModule):
         return torch.randn(1, self.vae.config.latent_channels, *size, generator=generator)
 
     def _freeze(self, train_unet: bool, freeze_tail: bool) -> None:
-        self.vae.requires_grad_(False).to(self.vae_dtype).eval()
+        self.vae.requires_grad_(False).type(self.vae_dtype).eval()
         self.unet.requires_grad_(train_unet)
         if freeze_tail:
             self.unet.conv_norm_out.requires_grad_(False)
@@ -219,13 +230,9 @@ class StableDiffusionBackbone(BaseModule):
             for hook in hooks:
                 hook.remove()
 
-    def recipe(self) -> dict:
-        """Which Stable Diffusion model a checkpoint goes with: hub id or folder name, revision, hash of the VAE."""
-        return {**self.source, 'vae_sha256': weights_hash(self.vae.state_dict())}
-
     def get_extra_state(self) -> Tensor:
         """The recipe as the bytes of a JSON text, since MMEngine's checkpoints carry tensors."""
-        return torch.tensor(list(json.dumps(self.recipe()).encode()), dtype=torch.uint8)
+        return torch.tensor(list(json.dumps(self.recipe).encode()), dtype=torch.uint8)
 
     def set_extra_state(self, state: Tensor) -> None:
         """Compare a checkpoint's recipe with this model's.
@@ -233,7 +240,7 @@ class StableDiffusionBackbone(BaseModule):
         Raises:
             RuntimeError: The checkpoint was trained with another VAE, so its features would mean something else.
         """
-        theirs, ours = json.loads(bytes(state.tolist())), self.recipe()
+        theirs, ours = json.loads(bytes(state.tolist())), self.recipe
         if theirs['vae_sha256'] != ours['vae_sha256']:
             raise RuntimeError(
                 f"this checkpoint goes with the Stable Diffusion model {theirs['pretrained']!r} (revision "

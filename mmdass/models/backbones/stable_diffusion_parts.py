@@ -102,6 +102,8 @@ def _check_folder(pretrained: str) -> None:
 
 @torch.no_grad()
 def _encode_empty_prompt(tokenizer: CLIPTokenizer, text_encoder: CLIPTextModel) -> Tensor:
+    if len(tokenizer) != text_encoder.config.vocab_size:  # transformers makes an empty one when the files are missing
+        raise OSError(f'the tokenizer has {len(tokenizer)} words, the text encoder {text_encoder.config.vocab_size}')
     tokens = tokenizer('', padding='max_length', max_length=tokenizer.model_max_length, return_tensors='pt').input_ids
     # No attention mask: Stable Diffusion was trained on all 77 positions, padding included.
     return text_encoder(tokens).last_hidden_state.float()
