@@ -1,0 +1,15 @@
+import pytest
+from mmengine.registry import init_default_scope
+from tiny_madm import tiny_madm_cfg as shrink
+
+
+@pytest.fixture(autouse=True)
+def default_scope():
+    """Our names and MMSeg's without a prefix, as in the shipped configs."""
+    init_default_scope('mmdass')
+
+
+@pytest.fixture
+def tiny_madm_cfg():
+    """``model`` of configs/madm/event.py, shrunk to a quarter of a million parameters."""
+    return shrink('event')
