@@ -90,7 +90,7 @@ class StableDiffusionBackbone(BaseModule):
         self.unet, self.vae, self.scheduler = parts.unet, parts.vae, parts.scheduler
         unknown = set(taps) - {name for name, _ in self.unet.named_modules()}
         if unknown:
-            raise ValueError(f'taps: the UNet has no module {sorted(unknown)}; names look like up_blocks.3.attentions.2')
+            raise ValueError(f'taps: the UNet has no {sorted(unknown)}; its names look like up_blocks.3.attentions.2')
         # Before the VAE is cast: hash and checkpoint do not depend on `vae_dtype`.
         self.recipe = dict(pretrained=pretrained, revision=revision, vae_sha256=weights_hash(self.vae.state_dict()))
         self.taps, self.decode_output, self.noise_resize = tuple(taps), decode_output, noise_resize

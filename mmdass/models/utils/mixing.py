@@ -38,10 +38,10 @@ class ClassMix(BaseModule):
         """
         present = torch.zeros(len(label), 256, dtype=torch.bool, device=label.device)
         present.scatter_(1, label.flatten(1).long(), True)
+        if not self.mix_ignored:
+            present[:, 255] = False
         if self.pool == 'batch':
             present = present.any(0, keepdim=True).expand_as(present)
-        if not self.mix_ignored:
-            present = present.index_fill(1, torch.tensor(255, device=label.device), False)
         score = torch.rand(present.shape, generator=generator).to(label.device, non_blocking=True)
         rank = torch.where(present, score, 2.0).argsort(dim=1).argsort(dim=1)
         chosen = rank < (present.sum(1, keepdim=True) + 1) // 2

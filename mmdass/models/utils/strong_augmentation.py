@@ -49,10 +49,11 @@ class StrongAugmentation(BaseModule):
         """Augment images (N, 3, H, W), RGB in [-1, 1]; draws come from a CPU generator."""
         jitter, blur = torch.rand(2, generator=generator).tolist()
         images = (images.float() + 1) / 2
-        if jitter > self.jitter_threshold:
-            images = self._jitter(images, generator)
-        if blur > self.blur_threshold:
-            images = self._blur(images, generator)
+        with torch.autocast(images.device.type, enabled=False):  # bf16 is coarser than an image's 8 bits
+            if jitter > self.jitter_threshold:
+                images = self._jitter(images, generator)
+            if blur > self.blur_threshold:
+                images = self._blur(images, generator)
         return images.clamp(0, 1) * 2 - 1
 
     def _jitter(self, images: Tensor, generator: torch.Generator) -> Tensor:

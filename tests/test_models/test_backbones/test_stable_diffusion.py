@@ -254,7 +254,7 @@ def test_autocast_does_not_reach_the_vae(images):
     (dict(pretrained='a/b'), 'exactly one of `pretrained` and `random_init`'),
     (dict(random_init='huge'), "unknown size 'huge'.*sd1.*tiny"),
     (dict(noise_resize='nearest'), "'bicubic' or 'draw', not 'nearest'"),
-    (dict(taps=['up_blocks.3.attention.2']), "no module .*up_blocks.3.attention.2"),
+    (dict(taps=['up_blocks.3.attention.2']), 'the UNet has no .*up_blocks.3.attention.2'),
 ])
 def test_wrong_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
