@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
 from .counter import Counter
@@ -25,12 +26,12 @@ class EMATeacher(nn.Module):
         modules: Names of the modules to average, such as ('neck', 'decode_head', 'backbone.conditioning'); None: all.
         alpha: Share of itself that the teacher keeps, once warmed up.
         mode: 'train': the teacher's averaged modules use batch statistics while pseudo-labelling (DAFormer, MADM);
-            'eval': running statistics.
+            'eval': running statistics, which needs ``average_buffers`` where there is batch norm.
         dropout: Leave dropout and drop path on in the teacher's training mode (MADM); DAFormer switches them off.
         average_buffers: Average floating-point buffers too; DAFormer and MADM average parameters only.
 
     Raises:
-        ValueError: A name is not a module of the segmentor.
+        ValueError: A name is not a module of the segmentor, or the running statistics would never be updated.
     """
 
     def __init__(
@@ -52,13 +53,20 @@ class EMATeacher(nn.Module):
         _check_names(segmentor, self.names)
         self.averaged = nn.ModuleDict({_key(name): copy.deepcopy(segmentor.get_submodule(name)) for name in self.names})
         self.averaged.requires_grad_(False)
+        if mode == 'eval' and not average_buffers and any(isinstance(m, _BatchNorm) for m in self.averaged.modules()):
+            raise ValueError(
+                "a teacher in mode='eval' uses batch norm's running statistics, which nothing updates: set "
+                "average_buffers=True, or mode='train'"
+            )
         self.steps = Counter()
+        self.train()
 
     def arm(self) -> None:
         """Promise that ``update`` will follow each optimizer step; a fresh teacher starts as a copy of the student."""
         self.armed = True
         if self.steps.value == 0:
-            self._lerp(1.0)
+            for name in self.names:
+                self.averaged[_key(name)].load_state_dict(self._student[0].get_submodule(name).state_dict())
 
     def update(self) -> None:
         """Average once more; to be called after each optimizer step."""

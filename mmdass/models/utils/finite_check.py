@@ -12,10 +12,11 @@ class NonFiniteError(RuntimeError):
     Attributes:
         origin: What computed them.
         indices: The batch's samples concerned.
+        names: What the batch's samples are called, if that is known.
     """
 
     def __init__(self, origin: str, indices: Sequence[int], names: Sequence[str] | None = None) -> None:
-        self.origin, self.indices = origin, list(indices)
+        self.origin, self.indices, self.names = origin, list(indices), names
         named = [names[i] for i in self.indices] if names else [f'image {i} of the batch' for i in self.indices]
         super().__init__(
             f'{origin} gave NaN or infinite values for {"; ".join(named)}. Look at the image; if it is sound, use a '
@@ -40,7 +41,7 @@ class FiniteCheck:
         Args:
             values: What to check.
             names: What to call each sample in the message.
-            late: On a GPU, do not wait: raise at a later call.
+            late: On a GPU, do not wait: raise at a later call. Otherwise those under way are waited for too.
 
         Raises:
             NonFiniteError: These values, or those of a call before, are not finite.
@@ -51,9 +52,19 @@ class FiniteCheck:
             finite, arrived = finite.to('cpu', non_blocking=True), torch.cuda.Event()
             arrived.record()
         self._pending.append((finite, names, arrived))
-        while self._pending and (self._pending[0][2] is None or self._pending[0][2].query()):
+        while self._pending and not (late and _under_way(self._pending[0][2])):
             self._read(*self._pending.pop(0))
 
+    def __reduce__(self) -> tuple:
+        # A copy has nothing under way; events cannot be copied.
+        return type(self), (self.origin,)
+
     def _read(self, finite: Tensor, names: Sequence[str] | None, arrived: torch.cuda.Event | None) -> None:
+        if arrived is not None:
+            arrived.synchronize()
         if not finite.all():
             raise NonFiniteError(self.origin, (~finite).nonzero().flatten().tolist(), names)
+
+
+def _under_way(arrived: torch.cuda.Event | None) -> bool:
+    return arrived is not None and not arrived.query()

@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 
@@ -23,3 +25,9 @@ def test_counts_samples_without_names():
 
 def test_finite_values_pass():
     FiniteCheck('the VAE')(torch.full((2, 3), torch.finfo(torch.float32).max))
+
+
+def test_can_be_copied_with_values_under_way():
+    check = FiniteCheck('the VAE')
+    check._pending.append((torch.tensor([True]), None, (i for i in range(3))))  # an event, too, refuses to be copied
+    assert not copy.deepcopy(check)._pending and copy.deepcopy(check).origin == 'the VAE'
