@@ -109,9 +109,11 @@ class MADM(SelfTraining):
         images = {name: batch for name, batch in images.items() if batch is not None}
         if not images:
             return {}
-        paths = {name: [sample.get('img_path', '?') for sample in samples] for name, samples in data_samples.items()}
-        sources = [f'{name} ({", ".join(paths.get(name, paths["source"]))})' for name in images for _ in images[name]]
-        latents = self.segmentor.backbone.encode(torch.cat(list(images.values())), sources)
+        paths = {name: image_paths(samples) for name, samples in data_samples.items()}
+        paths['painted'] = paths['source']
+        paths['mix'] = [' and '.join(pair) for pair in zip(paths['source'], paths['target'], strict=True)]
+        names = [f'{name} of {path}' for name in images for path in paths[name]]
+        latents = self.segmentor.backbone.encode(torch.cat(list(images.values())), names)
         return dict(zip(images, latents.split([len(batch) for batch in images.values()]), strict=True))
 
     def predict(self, inputs: Tensor, data_samples: list | None = None) -> list:
@@ -119,5 +121,11 @@ class MADM(SelfTraining):
         try:
             return super().predict(inputs, data_samples)
         except NonFiniteError as error:
-            names = [sample.get('img_path', '?') for sample in data_samples or []]
-            raise NonFiniteError(error.origin, error.indices, names) from error
+            if error.names or data_samples is None:  # the former: of a training step before
+                raise
+            raise NonFiniteError(error.origin, error.indices, image_paths(data_samples)) from error
+
+
+def image_paths(data_samples: list[SegDataSample]) -> list[str]:
+    """The files that a batch was read from."""
+    return [str(sample.get('img_path', '(no path)')) for sample in data_samples]

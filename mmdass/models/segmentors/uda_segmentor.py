@@ -6,6 +6,7 @@ from torch import Tensor
 
 from mmdass.registry import MODELS
 
+from ..data_preprocessor import DomainPairDataPreprocessor
 from ..utils.counter import Counter
 from ..utils.ema_teacher import EMATeacher
 
@@ -19,7 +20,7 @@ class UDASegmentor(BaseSegmentor):
     Args:
         segmentor: Config of the student, with the shape ``model`` has in any MMSeg config.
         teacher: Arguments of ``EMATeacher``; None for a method without a teacher.
-        data_preprocessor: Config, usually of ``DomainPairDataPreprocessor``.
+        data_preprocessor: Config, usually of ``DomainPairDataPreprocessor``; None: the segmentor's own for both domains.
         predict_role: Who predicts: 'student' (the released MADM) or 'teacher'.
         init_cfg: MMEngine's initialisation config.
 
@@ -38,6 +39,8 @@ class UDASegmentor(BaseSegmentor):
         predict_role: str = 'student',
         init_cfg: dict | None = None,
     ) -> None:
+        if data_preprocessor is None and segmentor.get('data_preprocessor'):
+            data_preprocessor = DomainPairDataPreprocessor(segmentor['data_preprocessor'])
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.segmentor = MODELS.build(segmentor)
         self.teacher = None if teacher is None else EMATeacher(self.segmentor, **teacher)
