@@ -34,7 +34,7 @@ def tiny_backbone(**options) -> dict:
     return dict(type='mmdass.StableDiffusionBackbone', random_init=SIZE, noise_size=(8, 8)) | options
 
 
-def tiny_madm_cfg(task: str = 'event') -> ConfigDict:
+def madm_cfg(task: str = 'event') -> ConfigDict:
     """``model`` of a shipped config, made tiny, without dropout and with every pixel confident enough to count."""
     model = Config.fromfile(CONFIGS / f'{task}.py').model
     segmentor = model.segmentor

@@ -1,6 +1,6 @@
 import pytest
 from mmengine.registry import init_default_scope
-from tiny_madm import tiny_madm_cfg as shrink
+from tiny_madm import madm_cfg
 
 
 @pytest.fixture(autouse=True)
@@ -12,4 +12,4 @@ def default_scope():
 @pytest.fixture
 def tiny_madm_cfg():
     """``model`` of configs/madm/event.py, shrunk to a quarter of a million parameters."""
-    return shrink('event')
+    return madm_cfg('event')

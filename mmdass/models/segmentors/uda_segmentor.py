@@ -20,7 +20,7 @@ class UDASegmentor(BaseSegmentor):
     Args:
         segmentor: Config of the student, with the shape ``model`` has in any MMSeg config.
         teacher: Arguments of ``EMATeacher``; None for a method without a teacher.
-        data_preprocessor: Config, usually of ``DomainPairDataPreprocessor``; None: the segmentor's own for both domains.
+        data_preprocessor: Config, usually of ``DomainPairDataPreprocessor``; None: the segmentor's own, for both.
         predict_role: Who predicts: 'student' (the released MADM) or 'teacher'.
         init_cfg: MMEngine's initialisation config.
 
