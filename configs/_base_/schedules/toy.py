@@ -1,10 +1,10 @@
 # A short training from random weights, for the toy world: minutes on two cores.
 
-max_iters = 600
+max_iters = 400
 
 optim_wrapper = dict(
     type='OptimWrapper',  # float32: CPUs without bf16 units are slower in bf16
-    optimizer=dict(type='AdamW', lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.05),
+    optimizer=dict(type='AdamW', lr=1e-3, fused=True, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.05),
     paramwise_cfg=dict(norm_decay_mult=0, bias_decay_mult=0),
     clip_grad=dict(max_norm=1.0, norm_type=2))  # the 0.01 of the full size is for a pretrained network
 param_scheduler = [
