@@ -22,7 +22,8 @@ model = dict(
             taps=('up_blocks.3.attentions.2', 'up_blocks.2.attentions.2', 'up_blocks.1.attentions.2'),
             decode_output=True,  # s0: the VAE's picture of the UNet's output is the finest level
             conditioning=dict(type='LearnableConditioning'),  # one set of parameters for both domains
-            noise_seed=42, noise_size=(64, 64),  # one noise tensor for all images and steps; the paper draws anew
+            noise_seed=42, noise_size=(64, 64),  # one noise tensor for all images and steps, at timestep 0 too; ...
+            paper_noise=False,  # ... the paper draws anew, and adds none at timestep 0
             noise_resize='bicubic',  # 'draw' keeps the noise's variance at other sizes
             train_unet=True, freeze_tail=True,  # all of the UNet but conv_norm_out and conv_out, as released
             vae_dtype='float32'),  # released: float16

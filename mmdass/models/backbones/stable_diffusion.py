@@ -50,6 +50,8 @@ class StableDiffusionBackbone(BaseModule):
         noise_size: (H, W) of that tensor in latent pixels (MADM: 64 x 64, for 512 x 512 images).
         noise_resize: At other sizes, resize that tensor ('bicubic', MADM; changes its variance) or 'draw' a new one of
             the size from the same seed.
+        paper_noise: The paper's noise instead of its code's fixed tensor: none at timestep 0, elsewhere drawn anew for
+            each batch, from torch's generator (which ``KeyedRandomnessHook`` keys).
         train_unet: Train the UNet, or freeze it.
         freeze_tail: Keep ``conv_norm_out`` and ``conv_out`` frozen, as MADM's code does.
         vae_dtype: Precision of the VAE; float16 overflows on some images.
@@ -75,6 +77,7 @@ class StableDiffusionBackbone(BaseModule):
         noise_seed: int = 42,
         noise_size: tuple[int, int] = (64, 64),
         noise_resize: str = 'bicubic',
+        paper_noise: bool = False,
         train_unet: bool = True,
         freeze_tail: bool = True,
         vae_dtype: str = 'float32',
@@ -93,8 +96,8 @@ class StableDiffusionBackbone(BaseModule):
             raise ValueError(f'taps: the UNet has no {sorted(unknown)}; its names look like up_blocks.3.attentions.2')
         # Before the VAE is cast: hash and checkpoint do not depend on `vae_dtype`.
         self.recipe = dict(pretrained=pretrained, revision=revision, vae_sha256=weights_hash(self.vae.state_dict()))
-        self.taps, self.decode_output, self.noise_resize = tuple(taps), decode_output, noise_resize
-        self.noise_seed, self.vae_dtype = noise_seed, getattr(torch, vae_dtype)
+        self.taps, self.decode_output, self.vae_dtype = tuple(taps), decode_output, getattr(torch, vae_dtype)
+        self.noise_seed, self.noise_resize, self.paper_noise = noise_seed, noise_resize, paper_noise
         self.register_buffer('noise', self._draw_noise(noise_size))
         self.register_buffer('empty_prompt', parts.empty_prompt)
         self.conditioning = conditioning and MODELS.build(
@@ -190,8 +193,9 @@ class StableDiffusionBackbone(BaseModule):
         """
         batch = latents.shape[0]
         timesteps = torch.full((batch,), timestep, device=latents.device)
-        noise = self._noise_like(latents)
-        noisy = self.scheduler.add_noise(latents, noise.expand_as(latents), timesteps)
+        noisy = latents
+        if timestep > 0 or not self.paper_noise:
+            noisy = self.scheduler.add_noise(latents, self._noise_like(latents).expand_as(latents), timesteps)
         prompt, time_residual = self.empty_prompt, None
         if self.conditioning is not None:
             prompt, time_residual = self.conditioning(self.empty_prompt)
@@ -203,6 +207,8 @@ class StableDiffusionBackbone(BaseModule):
 
     def _noise_like(self, latents: Tensor) -> Tensor:
         size = latents.shape[-2:]
+        if self.paper_noise:
+            return torch.randn_like(latents)
         if self.noise.shape[-2:] == size:
             return self.noise
         if self.noise_resize == 'draw':

@@ -264,3 +264,15 @@ def test_wrong_options_are_refused(options, message):
 def test_shipped_sizes_are_known():
     features = MODELS.build(dict(type='StableDiffusionBackbone', random_init='tiny'))(torch.zeros(1, 3, 64, 64))
     assert [feature.shape[1] for feature in features] == [3, 32, 48, 64]
+
+
+def test_paper_noise_is_drawn_anew_and_absent_at_timestep_zero():
+    backbone = MODELS.build(tiny_backbone(paper_noise=True)).eval()
+    seen = []
+    backbone.unet.conv_in.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
+    latents = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for timestep in (0, 40, 40):
+            backbone.forward_latents(latents, timestep)
+    assert torch.equal(seen[0], latents)
+    assert not torch.equal(seen[1], latents) and not torch.equal(seen[1], seen[2])
