@@ -1,0 +1,44 @@
+"""The paper's sizes, on the meta device, which allocates nothing."""
+
+import pytest
+import torch
+from mmengine.config import Config
+from tiny_madm import CONFIGS
+
+from mmdass.models import MADM
+from mmdass.registry import MODELS
+
+UNET, VAE, NECK, CONDITIONING, TAIL = 859_520_964, 83_653_863, 2_245_888, 179_968, 12_164
+HEAD = dict(event=3_874_059, depth=3_874_059, infrared=3_873_545)
+
+
+def count(module: torch.nn.Module, trained_only: bool = False) -> int:
+    return sum(p.numel() for p in module.parameters() if p.requires_grad or not trained_only)
+
+
+@pytest.fixture(params=HEAD)
+def task(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def model(task, monkeypatch) -> MADM:
+    cfg = Config.fromfile(CONFIGS / f'{task}.py').model
+    cfg.segmentor.backbone.update(pretrained=None, revision=None, random_init='sd1')
+    monkeypatch.setattr('mmdass.models.backbones.stable_diffusion.weights_hash', lambda state_dict: 'none')
+    with torch.device('meta'):
+        return MODELS.build(cfg)
+
+
+def test_parameters_of_the_shipped_configs(task, model):
+    student, backbone = model.segmentor, model.segmentor.backbone
+    parts = backbone.unet, backbone.vae, student.neck, student.decode_head, backbone.conditioning
+    assert [count(part) for part in parts] == [UNET, VAE, NECK, HEAD[task], CONDITIONING]
+    assert count(model, trained_only=True) == UNET - TAIL + NECK + HEAD[task] + CONDITIONING
+    assert count(model.teacher) == NECK + HEAD[task] + CONDITIONING
+
+
+def test_trainable_total_of_the_released_code():
+    assert UNET - TAIL + NECK + HEAD['event'] + CONDITIONING == 865_808_715
+
+
