@@ -34,6 +34,7 @@ class ModalityDataset(BaseSegDataset):
         label_channel: Channel of multi-channel label files that holds the ids. None refuses such files.
         exclude: Glob or globs of images to leave out, each matched from the right ('000000.png').
         modality: 'rgb', 'depth', 'infrared', 'event', ...; passed on with each sample.
+        require_labels: False also lists images whose label is missing, for code that reports them (``mmdass check``).
         **kwargs: Arguments of MMSeg's ``BaseSegDataset``: ``pipeline``, ``indices``, ``test_mode``, ...
 
     Raises:
@@ -53,12 +54,14 @@ class ModalityDataset(BaseSegDataset):
         label_channel: int | None = None,
         exclude: str | Sequence[str] = (),
         modality: str = 'rgb',
+        require_labels: bool = True,
         **kwargs,
     ) -> None:
         self.images = [images] if isinstance(images, str) else list(images)
         self.labels = labels
         self.exclude = [exclude] if isinstance(exclude, str) else list(exclude)
         self.modality = modality
+        self.require_labels = require_labels
         self.label_channel = label_channel
         self.label_space = LabelSpace.get(label_space)
         self.raw_labels = LabelSpace.get(label_space if raw_labels is None else raw_labels)
@@ -78,11 +81,12 @@ class ModalityDataset(BaseSegDataset):
                 f'The data root {root.absolute()} does not exist. Set `data_root` in the config (the shipped ones '
                 'take it from the environment: SOURCE_ROOT=... TARGET_ROOT=...).'
             )
-        infos = [dict(img_path=str(root / name)) for name in self._image_names(root)]
+        infos = self._items(root)
         if self.labels is not None:
             for info in infos:
-                info['seg_map_path'] = self._label_path(root, info['img_path'])
-            self._require_labels(infos)
+                info['seg_map_path'] = self._label_path(root, info)
+            if self.require_labels:
+                _require_labels(infos)
         return infos
 
     def get_data_info(self, idx: int) -> dict:
@@ -100,8 +104,11 @@ class ModalityDataset(BaseSegDataset):
         )
         return info
 
+    def _items(self, root: Path) -> list[dict]:
+        return [dict(img_path=str(root / name)) for name in self._image_names(root)]
+
     def _image_names(self, root: Path) -> list[str]:
-        if len(self.images) == 1 and self.images[0].endswith('.txt'):
+        if len(self.images) == 1 and self.images[0].endswith('.txt') and '*' not in self.images[0]:
             file = root / self.images[0]
             names = [line.strip() for line in file.read_text(encoding='utf-8').splitlines() if line.strip()]
             if not names:
@@ -118,18 +125,33 @@ class ModalityDataset(BaseSegDataset):
             names.update(path.relative_to(root).as_posix() for path in found)
         return sorted(names)
 
-    def _label_path(self, root: Path, image_path: str) -> str:
-        name = Path(image_path).relative_to(root).as_posix()
-        label_name, changes = re.subn(*self.labels, name)
-        if not changes:
-            raise ValueError(f'The pattern {self.labels[0]!r} of `labels` does not occur in the image path {name!r}.')
-        return str(root / label_name)
+    def _label_path(self, root: Path, info: dict) -> str:
+        return companion_path(root, info['img_path'], self.labels, 'labels')
 
-    @staticmethod
-    def _require_labels(infos: list[dict]) -> None:
-        missing = [info for info in infos if not Path(info['seg_map_path']).is_file()]
-        if missing:
-            raise FileNotFoundError(
-                f'{len(missing)} of {len(infos)} images have no label file. The first: {missing[0]["img_path"]} should '
-                f'have {missing[0]["seg_map_path"]}. Check `labels` of the data set, or prepare the labels.'
-            )
+
+def companion_path(root: Path, image_path: str, rule: tuple[str, str], option: str) -> str:
+    """Path of a file that belongs to an image.
+
+    Args:
+        root: Folder that both are in.
+        image_path: The image.
+        rule: ``(pattern, replacement)`` as in ``re.sub``, applied to the image's path relative to ``root``.
+        option: Name of the argument that ``rule`` is, for the message.
+
+    Raises:
+        ValueError: The pattern does not occur.
+    """
+    name = Path(image_path).relative_to(root).as_posix()
+    companion, changes = re.subn(*rule, name)
+    if not changes:
+        raise ValueError(f'The pattern {rule[0]!r} of `{option}` does not occur in the image path {name!r}.')
+    return str(root / companion)
+
+
+def _require_labels(infos: list[dict]) -> None:
+    missing = [info for info in infos if not Path(info['seg_map_path']).is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f'{len(missing)} of {len(infos)} images have no label file. The first: {missing[0]["img_path"]} should '
+            f'have {missing[0]["seg_map_path"]}. Check `labels` of the data set, or prepare the labels.'
+        )

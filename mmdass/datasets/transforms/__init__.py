@@ -1,5 +1,12 @@
+from .depth_to_hha import DepthToHHA
 from .labels import EvaluateAtCurrentSize, LoadMappedLabel
+from .load_depth import LoadDepth
+from .load_events import LoadEvents
+from .load_infrared import LoadInfrared
 from .loading import LoadModalityImage
 from .rare_class_crop import RareClassCrop
 
-__all__ = ['EvaluateAtCurrentSize', 'LoadMappedLabel', 'LoadModalityImage', 'RareClassCrop']
+__all__ = [
+    'DepthToHHA', 'EvaluateAtCurrentSize', 'LoadDepth', 'LoadEvents', 'LoadInfrared', 'LoadMappedLabel',
+    'LoadModalityImage', 'RareClassCrop',
+]

@@ -11,26 +11,30 @@ from mmdass.registry import TRANSFORMS
 
 _PNG_SIGNATURE = b'\x89PNG\r\n\x1a\n'
 _EIGHT_BIT_MODES = ('1', 'L', 'LA', 'P', 'PA', 'RGB', 'RGBA', 'RGBX', 'CMYK', 'YCbCr')
+_SIXTEEN_BIT_MODES = ('I;16', 'I;16B')
 
 
-def read_image(path: str | Path) -> Image.Image:
+def read_image(path: str | Path, sixteen_bit: bool = False) -> Image.Image:
     """Decode an image file completely, as it is: palette images keep their indices.
 
     Args:
         path: An image file of 8 bits a channel.
+        sixteen_bit: Accept 16-bit grey images too.
 
     Raises:
         FileNotFoundError: The file does not exist.
         OSError: The file is empty, truncated, corrupt or no image.
-        ValueError: The file has more than 8 bits a channel.
+        ValueError: The file has more bits a channel.
     """
     try:
         image = Image.open(path)
         bits = _png_bits(path) if image.format == 'PNG' else 8
-        if image.mode not in _EIGHT_BIT_MODES or bits > 8:
+        eight_bit = image.mode in _EIGHT_BIT_MODES and bits <= 8
+        if not eight_bit and not (sixteen_bit and image.mode in _SIXTEEN_BIT_MODES):
             raise ValueError(
-                f'{path} has more than 8 bits a channel (mode {image.mode}, 16-bit or wider); an 8-bit image is '
-                'expected. Convert it to uint8 first, with one fixed range for all files.'
+                f'{path} has more than 8 bits a channel (mode {image.mode}, 16-bit or wider); an 8-bit image '
+                f'{"or a 16-bit grey one " if sixteen_bit else ""}is expected. Convert it to uint8 first, with one '
+                'fixed range for all files, or load it with LoadDepth or LoadInfrared.'
             )
         image.load()
     except FileNotFoundError:
@@ -51,6 +55,13 @@ def _png_bits(path: str | Path) -> int:
     return header[24] if header.startswith(_PNG_SIGNATURE) else 8
 
 
+def set_image(results: dict, img: np.ndarray) -> dict:
+    """Make (H, W, C) ``img`` the sample's image as loaded."""
+    results['img'] = img
+    results['img_shape'] = results['ori_shape'] = img.shape[:2]
+    return results
+
+
 @TRANSFORMS.register_module()
 class LoadModalityImage(BaseTransform):
     """Load an 8-bit image of any modality as (H, W, 3) uint8 BGR in [0, 255].
@@ -68,7 +79,4 @@ class LoadModalityImage(BaseTransform):
         image = read_image(results['img_path'])
         mode = 'L' if image.mode in ('1', 'L', 'LA') else 'RGB'
         pixels = np.asarray(image if image.mode == mode else image.convert(mode))
-        img = mmcv.gray2bgr(pixels) if mode == 'L' else mmcv.rgb2bgr(pixels)
-        results['img'] = img
-        results['img_shape'] = results['ori_shape'] = img.shape[:2]
-        return results
+        return set_image(results, mmcv.gray2bgr(pixels) if mode == 'L' else mmcv.rgb2bgr(pixels))
