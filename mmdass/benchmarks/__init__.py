@@ -3,6 +3,7 @@
 from mmdass.cli import run_verb
 
 BENCHMARKS = {
+    'events': ('mmdass.benchmarks.events:main', 'events per second of each representation of raw events'),
     'step': ('mmdass.benchmarks.step:main', 'seconds, peak memory and TFLOP of a training step, by part'),
 }
 
