@@ -16,7 +16,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out', help='folder to write predicted label maps to')
     parser.add_argument('--show', action='store_true', help='show predictions in a window')
-    parser.add_argument('--show-dir', help='folder to write painted predictions to')
+    parser.add_argument('--show-dir', help='folder to write pictures to: image, ground truth, prediction')
     parser.add_argument('--wait-time', type=float, default=2, help='seconds between shown predictions')
     parser.add_argument('--tta', action='store_true', help='test-time augmentation, by tta_model and tta_pipeline')
     add_launch_arguments(parser)
@@ -24,10 +24,11 @@ def parse_args() -> argparse.Namespace:
 
 
 def show_predictions(cfg: Config, args: argparse.Namespace) -> None:
-    # Classic mmseg draws every interval-th batch only.
-    cfg.default_hooks.visualization.update(draw=True, interval=1, show=args.show, wait_time=args.wait_time)
+    if args.show:  # classic mmseg draws every interval-th batch only
+        cfg.default_hooks.visualization.update(draw=True, interval=1, show=True, wait_time=args.wait_time)
     if args.show_dir:
-        cfg.visualizer.save_dir = args.show_dir
+        hook = dict(type='mmdass.DomainVisualizationHook', show_dir=args.show_dir)
+        cfg.custom_hooks = [*cfg.get('custom_hooks', []), hook]
 
 
 def augment_tests(cfg: Config) -> None:

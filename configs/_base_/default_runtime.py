@@ -29,7 +29,7 @@ default_hooks = dict(
         max_keep_ckpts=2,
         backend_args=dict(backend='mmdass_atomic')),  # a file is whole or absent; no save_best: test data chose nothing
     sampler_seed=dict(type='DistSamplerSeedHook'),
-    visualization=dict(type='SegVisualizationHook'),  # pictures at test time: tools/test.py --show-dir
+    visualization=dict(type='SegVisualizationHook'),  # a window at test time: tools/test.py --show
     randomness=dict(type='KeyedRandomnessHook'),
     finite_loss=dict(type='FiniteLossHook'),
     compatibility=dict(type='CheckpointCompatibilityHook'),

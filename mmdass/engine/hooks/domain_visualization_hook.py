@@ -1,7 +1,9 @@
 """Pictures of what the model sees and decides, for every visualization backend."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
+import mmcv
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.hooks.hook import DATA_BATCH
@@ -20,22 +22,26 @@ class DomainVisualizationHook(Hook):
 
     In training it asks the model for its panels (image, label, pseudo-label, confidence, mix, decoded palette); models
     without panels are left alone. In validation it draws image, ground truth and the predictions of all roles. The
-    image is the network's input rather than the file, so any modality and generated data can be shown. (Pictures at
-    test time are made by MMSeg's ``SegVisualizationHook``.) Only the main process works.
+    image is the network's input rather than the file, so any modality and generated data can be shown. Only the main
+    process works.
 
     Args:
         interval: iterations between training pictures.
         num_images: samples drawn of a batch.
         val_interval: every how many validation batches one is drawn; the first always is.
+        show_dir: folder that a picture of each test image is written to, as ``tools/test.py --show-dir`` does.
 
     Raises:
         TypeError: before the run, if the Runner's visualizer is not a ``DomainVisualizer``.
     """
 
-    def __init__(self, interval: int = 1000, num_images: int = 1, val_interval: int = 50) -> None:
+    def __init__(
+        self, interval: int = 1000, num_images: int = 1, val_interval: int = 50, show_dir: str | None = None
+    ) -> None:
         self.interval = interval
         self.num_images = num_images
         self.val_interval = val_interval
+        self.show_dir = show_dir
 
     def before_run(self, runner: Runner) -> None:
         """Refuse a visualizer that cannot draw panels."""
@@ -69,6 +75,21 @@ class DomainVisualizationHook(Hook):
             roles = getattr(runner.val_loop, 'role_outputs', None) or {'prediction': outputs}
             panels = _validation_panels(data_batch['inputs'], roles)
             self._draw(runner, f'val_{batch_idx}', panels, runner.iter)
+
+    def after_test_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict, outputs: Sequence[SegDataSample]
+    ) -> None:
+        """Write a picture of each test image, named after the last parts of its path."""
+        if self.show_dir is None:
+            return
+        inputs = data_batch['inputs']
+        # Test-time augmentation: one list per view, of which the first is the plain image.
+        inputs = inputs[0] if isinstance(inputs[0], (list, tuple)) else inputs
+        panels = _validation_panels(inputs, dict(prediction=outputs))
+        for i, sample in enumerate(outputs):
+            grid = runner.visualizer.draw_panels({key: batch[i] for key, batch in panels.items()})
+            name = '_'.join(Path(sample.img_path).with_suffix('').parts[-3:])
+            mmcv.imwrite(grid[..., ::-1], str(Path(self.show_dir, f'{name}.png')))
 
     def _draw(self, runner: Runner, name: str, panels: dict[str, Sequence[Tensor]], step: int) -> None:
         for i in range(min(self.num_images, *map(len, panels.values()))):

@@ -27,7 +27,12 @@ STABLE_DIFFUSION_SIZES: dict[str, dict] = {
             norm_num_groups=8,
         ),
         vae=dict(
-            block_out_channels=(8, 8, 16, 16), layers_per_block=1, norm_num_groups=4, sample_size=128, **_VAE_BLOCKS
+            block_out_channels=(8, 8, 16, 16),
+            layers_per_block=1,
+            norm_num_groups=4,
+            sample_size=128,
+            scaling_factor=5.5,  # gives the random encoder's latents unit variance, as 0.18215 does for the trained one
+            **_VAE_BLOCKS,
         ),
     ),
 }
