@@ -3,6 +3,7 @@ import math
 
 import pytest
 import torch
+import torch.distributed as dist
 from mmseg.evaluation import IoUMetric
 
 from mmdass.evaluation import DomainIoUMetric
@@ -53,3 +54,25 @@ def test_format_only_writes_predictions_and_measures_nothing(tmp_path):
     metric = DomainIoUMetric(format_only=True, output_dir=str(tmp_path))
     assert evaluate(metric, [{**sample([[0, 1]], [[0, 1]]), 'img_path': 'a/frame.png'}]) == {}
     assert (tmp_path / 'frame.png').is_file()
+
+
+def random_samples():
+    generator = torch.Generator().manual_seed(0)
+    return [sample(*torch.randint(0, 4, (2, 20, 30), generator=generator)) for _ in range(7)]
+
+
+def evaluate_share(rank, folder):
+    """What a rank's sampler and metric do: every second sample, the last of rank 1 a repeated one."""
+    dist.init_process_group('gloo', init_method=f'file://{folder}/rendezvous', rank=rank, world_size=2)
+    samples = random_samples()
+    metric = DomainIoUMetric()
+    metric.dataset_meta = dict(classes=CLASSES)
+    metric.process({}, [*samples, samples[0]][rank::2])
+    torch.save(metric.evaluate(len(samples)), folder / f'{rank}.pt')
+    dist.destroy_process_group()
+
+
+def test_two_ranks_measure_what_one_does(tmp_path):
+    torch.multiprocessing.spawn(evaluate_share, (tmp_path,), nprocs=2)
+    expected = evaluate(DomainIoUMetric(), random_samples())
+    assert [torch.load(tmp_path / f'{rank}.pt', weights_only=False) for rank in range(2)] == [expected] * 2
