@@ -91,7 +91,11 @@ class ToyScene:
         return self._buffer.depth
 
     def rgb(self, look: str = 'synthetic') -> np.ndarray:
-        """Colour image: 'synthetic' is clean and game-like, 'real' has haze, texture, a lens and a noisy sensor."""
+        """Colour picture, (H, W, 3) uint8 in MMSeg's order BGR.
+
+        Args:
+            look: 'synthetic' is clean and game-like, 'real' has haze, texture, a lens and a noisy sensor.
+        """
         if look == 'synthetic':
             return render.synthetic_look(self._radiance(self._buffer, grain=0.5, sight=900.0))
         if look == 'real':
