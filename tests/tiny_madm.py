@@ -19,14 +19,14 @@ from mmdass.registry import MODELS
 
 CONFIGS = Path(__file__).parents[1] / 'configs/madm'
 STAGES = 4
-SIZE = dict(  # a quarter of a million parameters
+SIZE = dict(  # a third of a million parameters
     unet=dict(
-        sample_size=8, cross_attention_dim=8, attention_head_dim=2, block_out_channels=(8, 16, 16, 16),
+        sample_size=8, cross_attention_dim=8, attention_head_dim=2, block_out_channels=(8, 16, 24, 24),
         norm_num_groups=4),
     vae=dict(
         sample_size=64, block_out_channels=(4, 4, 8, 8), layers_per_block=1, norm_num_groups=4,
         down_block_types=('DownEncoderBlock2D', ) * STAGES, up_block_types=('UpDecoderBlock2D', ) * STAGES))
-LEVELS = [3, 8, 16, 16]  # channels of s0 and of the taps
+LEVELS = [3, 8, 16, 24]  # channels of s0 and of the taps
 
 
 def tiny_backbone(**options) -> dict:
@@ -122,3 +122,31 @@ def save_stable_diffusion(folder: Path, **unet_options) -> Path:
         json.dumps(dict(model_max_length=77, tokenizer_class='CLIPTokenizer', **special)))
     (folder / 'model_index.json').write_text('{}')
     return folder
+
+
+def official_state_dict(model: MADM) -> dict[str, Tensor]:
+    """The model's weights under the names of MADM's released code, with what its files hold beside them."""
+    extractor = 'backbone.feature_extractor'
+    diffusion = f'{extractor}.ldm_extractor'
+    weights = {name: value for name, value in model.state_dict().items() if not name.endswith('_extra_state')}
+    backbone = 'segmentor.backbone'
+    prefixes = {  # ours: theirs; the second modality's are copies
+        f'{backbone}.unet.': [f'{diffusion}.unet.'],
+        f'{backbone}.noise': [f'{diffusion}.shared_noise'],
+        f'{backbone}.empty_prompt': [f'{diffusion}.uncond_inputs'],
+        f'{backbone}.conditioning.': [f'{extractor}.clip_project_rgb.', f'{extractor}.clip_project_others.'],
+        'segmentor.neck.projections.': ['backbone.feature_projections.'],
+        'segmentor.decode_head.': ['sem_seg_head.', 'sem_seg_head_sec_modal.'],
+        'teacher.averaged.backbone_conditioning.': [f'{extractor}.ema_clip_project_others.'],
+        'teacher.averaged.neck.projections.': ['backbone.ema_feature_projections.'],
+        'teacher.averaged.decode_head.': ['ema_sem_seg_head.']}
+    official = {}
+    for name, value in weights.items():
+        ours = next(prefix for prefix in prefixes if name.startswith(prefix))
+        rest = name.removeprefix(ours)
+        if 'projections' in ours:  # 1.conv2.gn.bias, 1.conv2.conv.weight: one block a level, the norm inside
+            level, layer, kind, parameter = rest.split('.')
+            rest = f'{level}.0.{layer}.{"norm." if kind == "gn" else ""}{parameter}'
+        official.update({theirs + rest: value for theirs in prefixes[ours]})
+    official |= {f'{diffusion}.vae.{name}': value for name, value in model.segmentor.backbone.vae.state_dict().items()}
+    return official | {f'{diffusion}.text_encoder.embeddings.position_ids': torch.arange(77)}

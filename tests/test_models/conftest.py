@@ -11,5 +11,5 @@ def default_scope():
 
 @pytest.fixture
 def tiny_madm_cfg():
-    """``model`` of configs/madm/event.py, shrunk to a quarter of a million parameters."""
+    """``model`` of configs/madm/event.py, shrunk to a third of a million parameters."""
     return madm_cfg('event')

@@ -12,17 +12,17 @@ from tiny_madm import build_armed, madm_cfg, make_batch, total_loss
 
 EXPECTED = {
     'event': {
-        'source.decode.loss_ce': 2.261375, 'source.loss_latent': 5.081210, 'mix.decode.loss_ce': 1.280273,
-        'pseudo/confident': 0.1618652, 'pseudo/timestep': 43.0, 'gradient norm': 28.15889,
-        'teacher prompt': 0.8395516, 'teacher head': 1.954033},
+        'source.decode.loss_ce': 2.296674, 'source.loss_latent': 4.332584, 'mix.decode.loss_ce': 1.260467,
+        'pseudo/confident': 0.190918, 'pseudo/timestep': 43.0, 'gradient norm': 21.28462,
+        'teacher prompt': 0.8408024, 'teacher head': 2.027534},
     'depth': {
-        'source.decode.loss_ce': 2.261375, 'source.loss_latent': 0.2540605, 'mix.decode.loss_ce': 1.271374,
-        'mix.loss_latent': 0.04243511, 'pseudo/confident': 0.1553955, 'pseudo/timestep': 48.0,
-        'gradient norm': 5.320748, 'teacher prompt': 0.8394649, 'teacher head': 1.954080},
+        'source.decode.loss_ce': 2.296674, 'source.loss_latent': 0.2166292, 'mix.decode.loss_ce': 1.26064,
+        'mix.loss_latent': 0.04489088, 'pseudo/confident': 0.1915283, 'pseudo/timestep': 48.0,
+        'gradient norm': 4.288857, 'teacher prompt': 0.8407786, 'teacher head': 2.027552},
     'infrared': {
-        'source.decode.loss_ce': 2.135550, 'source.loss_latent': 0.2532901, 'mix.decode.loss_ce': 1.329772,
-        'mix.loss_latent': 0.09043416, 'pseudo/confident': 0.3295898, 'pseudo/timestep': 43.0,
-        'gradient norm': 5.622766, 'teacher prompt': 0.8337064, 'teacher head': 1.741073},
+        'source.decode.loss_ce': 2.043129, 'source.loss_latent': 0.2171288, 'mix.decode.loss_ce': 1.23764,
+        'mix.loss_latent': 0.05524031, 'pseudo/confident': 0.2371826, 'pseudo/timestep': 43.0,
+        'gradient norm': 3.666775, 'teacher prompt': 0.8018748, 'teacher head': 1.757},
 }
 
 
