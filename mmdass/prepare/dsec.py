@@ -11,7 +11,6 @@ MADM's authors publish such images, but not how they made them. If ROOT holds th
 
 import argparse
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +48,6 @@ def copy_label(label: Path) -> bytes:
     return label.read_bytes()
 
 
-@lru_cache(maxsize=16)
 def read_timestamps(path: Path) -> np.ndarray:
     """Microseconds of each frame, (frames,) int64.
 

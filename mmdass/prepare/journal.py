@@ -50,11 +50,11 @@ class Journal:
         known, size = self._done.get(job.name(self.root), (None, None))
         if known != key:
             return False
-        return job.output is None or (job.output.is_file() and job.output.stat().st_size == size)
+        return job.output is None or (os.path.isfile(job.output) and job.output.stat().st_size == size)
 
     def claim(self, jobs: Iterable[Job]) -> None:
         """Note that the outputs of the jobs, where there is none yet, will be ours."""
-        names = [job.name(self.root) for job in jobs if job.output and not job.output.exists()]
+        names = [job.name(self.root) for job in jobs if job.output and not os.path.exists(job.output)]
         if names:
             self._claimed.update(names)
             self._append(dict(claimed=names))

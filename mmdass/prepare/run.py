@@ -143,7 +143,7 @@ def _do(pending: list[tuple[Job, str]], journal: Journal, workers: int, data_set
 def _outcomes(
     pending: list[tuple[Job, str]], journal: Journal, workers: int
 ) -> Iterator[tuple[Job, str, _Outcome]]:
-    foreign = [bool(job.output and job.output.exists() and not journal.owns(job.output)) for job, _ in pending]
+    foreign = [bool(job.output and os.path.exists(job.output) and not journal.owns(job.output)) for job, _ in pending]
     if workers == 1 or len(pending) < 2:
         for (job, key), theirs in zip(pending, foreign, strict=True):
             yield job, key, _attempt(job, theirs)
