@@ -36,7 +36,7 @@ def _seconds(represent: Callable[[Events], np.ndarray], events: Events) -> float
 def main(argv: list[str]) -> int:
     """The benchmark's command line."""
     parser = argparse.ArgumentParser(prog='mmdass benchmark events', description=__doc__)
-    parser.add_argument('--events', type=int, default=4_000_000, help='events a window, on a sensor of 480 x 640')
+    parser.add_argument('--events', type=int, default=1_000_000, help='events a window, on a sensor of 480 x 640')
     parser.add_argument('--repeats', type=int, default=7, help='timed windows, of which the median counts')
     parser.add_argument('--json', metavar='FILE', help='write the figures there too')
     args = parser.parse_args(argv)

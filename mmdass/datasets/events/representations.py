@@ -1,6 +1,6 @@
-"""Events of a window as an array: every function is one pass of vectorised numpy."""
+"""Events of a window as an array: vectorised numpy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -50,18 +50,16 @@ def voxel_grid(events: Events, bins: int = 5) -> np.ndarray:
     """
     if bins < 2:
         raise ValueError(f'A voxel grid needs at least 2 bins, not {bins}; one bin alone is a signed count.')
-    grid = np.zeros((bins, events.height * events.width))
-    if len(events):
-        pixel, sign = _pixel(events), events.p * 2.0 - 1.0
-        position = (events.t - events.t[0]) * ((bins - 1) / max(events.t[-1] - events.t[0], 1))
-        # Sorted by time, the events between two centres are neighbours: no index of bins is needed.
-        borders = [0, *np.searchsorted(position, np.arange(1, bins - 1)), len(events)]
-        for bin_ in range(bins - 1):
-            part = slice(borders[bin_], borders[bin_ + 1])
-            later = sign[part] * (position[part] - bin_)
-            grid[bin_] += np.bincount(pixel[part], sign[part] - later, grid.shape[1])
-            grid[bin_ + 1] += np.bincount(pixel[part], later, grid.shape[1])
-    return np.moveaxis(grid, 0, -1).reshape(events.height, events.width, bins).astype(np.float32)
+    grid = np.zeros(events.height * events.width * bins, np.float32)
+    for block in _blocks(events):
+        position = (block.t - events.t[0]) * ((bins - 1) / max(events.t[-1] - events.t[0], 1))
+        bin_ = np.minimum(position.astype(np.intp), bins - 2)
+        index = _pixel(block) * bins + bin_
+        sign = block.p * np.float32(2) - np.float32(1)
+        later = sign * (position - bin_).astype(np.float32)
+        np.add.at(grid, index, sign - later)
+        np.add.at(grid, index + 1, later)
+    return grid.reshape(events.height, events.width, bins)
 
 
 def time_surface(events: Events, decay: float = 10_000.0) -> np.ndarray:
@@ -75,15 +73,18 @@ def time_surface(events: Events, decay: float = 10_000.0) -> np.ndarray:
         (height, width, 2) float32 in [0, 1] of darker (0) and brighter (1) events: exp(-age / decay), where the age
         is counted back from the last event of the window; 0: no event.
     """
-    never = np.iinfo(np.int64).min
-    newest = np.full(2 * events.height * events.width, never)
-    # Unlike an assignment with repeated indices, this is defined for every order.
-    np.maximum.at(newest, _pixel_and_polarity(events), events.t)
-    seen = newest != never
-    surface = np.zeros(newest.shape, np.float32)
-    if len(events):
-        surface[seen] = np.exp((newest[seen] - events.t[-1]) / decay)
+    surface = np.zeros(2 * events.height * events.width, np.float32)
+    for block in _blocks(events):
+        freshness = np.exp(((block.t - events.t[-1]) / decay).astype(np.float32))
+        # Unlike an assignment with repeated indices, this is defined for every order.
+        np.maximum.at(surface, _pixel_and_polarity(block), freshness)
     return surface.reshape(events.height, events.width, 2)
+
+
+def _blocks(events: Events, size: int = 1 << 16) -> Iterator[Events]:
+    """Consecutive parts whose intermediate arrays fit into the cache."""
+    for begin in range(0, len(events), size):
+        yield events.between(begin, begin + size)
 
 
 def _pixel(events: Events) -> np.ndarray:

@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from mmdass.datasets.events import REPRESENTATIONS, Events, edge_image, histogram, time_surface, voxel_grid
+from mmdass.datasets.events import (
+    REPRESENTATIONS,
+    Events,
+    edge_image,
+    histogram,
+    representations,
+    time_surface,
+    voxel_grid,
+)
 
 
 @st.composite
@@ -95,3 +103,11 @@ def test_a_window_is_left_as_it_was(name):
     REPRESENTATIONS[name](events)
     for column in 'txyp':
         np.testing.assert_array_equal(getattr(events, column), getattr(same, column))
+
+
+@pytest.mark.parametrize('name', ['voxel_grid', 'time_surface'])
+def test_long_windows_are_taken_in_blocks_that_leave_no_seam(name, monkeypatch):
+    events, represent = random_events(), REPRESENTATIONS[name]
+    whole, blocks = represent(events), representations._blocks
+    monkeypatch.setattr(representations, '_blocks', lambda events: blocks(events, size=700))
+    np.testing.assert_allclose(represent(events), whole, atol=1e-5)
