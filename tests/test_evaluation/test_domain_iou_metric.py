@@ -1,10 +1,13 @@
 import copy
+import csv
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
 from mmseg.evaluation import IoUMetric
+from PIL import Image
 
 from mmdass.evaluation import DomainIoUMetric
 
@@ -76,3 +79,57 @@ def test_two_ranks_measure_what_one_does(tmp_path):
     torch.multiprocessing.spawn(evaluate_share, (tmp_path,), nprocs=2)
     expected = evaluate(DomainIoUMetric(), random_samples())
     assert [torch.load(tmp_path / f'{rank}.pt', weights_only=False) for rank in range(2)] == [expected] * 2
+
+
+def jaccard(predictions, labels, num_classes):
+    """Mean IoU as torchmetrics' multiclass JaccardIndex with average='macro' computes it, in plain NumPy."""
+    known = labels != 255
+    confusions = np.zeros((num_classes, num_classes), int)
+    np.add.at(confusions, (labels[known], predictions[known]), 1)
+    union = confusions.sum(0) + confusions.sum(1) - np.diag(confusions)
+    return 100 * (np.diag(confusions)[union > 0] / union[union > 0]).mean()
+
+
+def test_mean_iou_is_the_jaccard_index():
+    draws = np.random.default_rng(0)
+    predictions, labels = draws.integers(0, 3, (2, 5, 20, 30))  # the fourth class is in neither
+    labels[draws.random(labels.shape) < 0.2] = 255
+    metrics = evaluate(DomainIoUMetric(), list(map(sample, predictions, labels)))
+    assert metrics['mIoU'] == pytest.approx(jaccard(predictions, labels, 4), abs=0.005)
+
+
+def in_weather(weather, *maps):
+    return {**sample(*maps), 'img_path': f'/data/depth/{weather}/test/MAP_0/frame.png'}
+
+
+def test_groups_are_measured_apart():
+    right, wrong = in_weather('fog', [[0, 1]], [[0, 1]]), in_weather('night', [[1, 1]], [[0, 1]])
+    metrics = evaluate(DomainIoUMetric(group_by=r'depth/(\w+)/'), [right, wrong, right])
+    assert metrics['mIoU.fog'] == 100
+    assert metrics['mIoU.night'] == 25  # sky 0 of 1, road 1 of 2
+    with pytest.raises(ValueError, match=r"'rgb/\(\.\)', matches nothing in the path '.*/fog/"):
+        evaluate(DomainIoUMetric(group_by='rgb/(.)'), [right])
+
+
+def test_subsets_are_means_of_their_classes():
+    samples = [sample([[0, 0, 1, 1]], [[0, 1, 1, 255]]), sample([[2, 1, 0, 0]], [[1, 1, 0, 0]])]
+    metrics = evaluate(DomainIoUMetric(subsets=dict(mIoU2=('road', 'sky'), one=('train',))), samples)
+    assert metrics['mIoU2'] == 62.5 and math.isnan(metrics['one'])
+    assert DomainIoUMetric(subsets=dict(mIoU13='synthia13')).subsets['mIoU13'][:2] == ('road', 'sidewalk')
+    with pytest.raises(ValueError, match='cat not in sky, road'):
+        evaluate(DomainIoUMetric(subsets=dict(animals=['cat'])), samples)
+
+
+def test_confusions_are_written_as_table_and_picture(tmp_path):
+    metric = DomainIoUMetric(confusion_dir=str(tmp_path))
+    metric.role = 'teacher'
+    evaluate(metric, [sample([[0, 1, 1]], [[0, 0, 255]]), sample([[2, 1, 1]], [[1, 1, 1]])])
+    rows = list(csv.reader((tmp_path / 'teacher/confusion.csv').open()))
+    assert rows[0][1:] == list(CLASSES)
+    assert [row[1:] for row in rows[1:]] == [['1', '1', '0', '0'], ['0', '2', '1', '0'], ['0'] * 4, ['0'] * 4]
+    picture = np.asarray(Image.open(tmp_path / 'teacher/confusion.png'))
+    corner = picture.shape[0] - 12 - 4 * 40, picture.shape[1] - 12 - 4 * 40
+    cells = picture[corner[0] + 3::40, corner[1] + 3::40][:4, :4]
+    assert (cells[0, 0] == cells[0, 1]).all() and (cells[0, 0] != cells[1, 1]).any()
+    assert (cells[2:] == 225).all()
+    assert sorted(path.name for path in (tmp_path / 'teacher').iterdir()) == ['confusion.csv', 'confusion.png']

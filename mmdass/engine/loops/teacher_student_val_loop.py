@@ -39,6 +39,9 @@ class TeacherStudentValLoop(ValLoop):
     ) -> None:
         super().__init__(runner, dataloader, evaluator, fp16)
         self.evaluators = {role: copy.deepcopy(self.evaluator) for role in roles}
+        for role, copied in self.evaluators.items():
+            for metric in copied.metrics:
+                metric.role = role  # for metrics that write files
         self.role_outputs: dict[str, list] = {}
 
     def run(self) -> dict[str, float]:
