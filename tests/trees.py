@@ -60,3 +60,94 @@ def dsec(root: Path, size: tuple[int, int] = (44, 64)) -> Path:
         label = noise(*size, high=11, seed=frame)
         write_png(root / f'test_semantic_labels/zurich_city_13_a/11classes/{frame:06d}.png', label)
     return root
+
+
+def gta5(root: Path, size: tuple[int, int] = (60, 80)) -> Path:
+    for number in (1, 2):
+        write_png(root / f'images/{number:05d}.png', noise(*size, 3, seed=number))
+        write_png(root / f'labels/{number:05d}_labelTrainIds.png', noise(*size, high=19, seed=number))
+    return root
+
+
+def synthia(root: Path, size: tuple[int, int] = (60, 80)) -> Path:
+    for number in (0, 1):
+        write_png(root / f'RGB/{number:07d}.png', noise(*size, 3, seed=number))
+        write_png(root / f'GT/LABELS/{number:07d}_labelTrainIds.png', noise(*size, high=19, seed=number))
+    return root
+
+
+def cityscapes_target(root: Path) -> Path:
+    """Cityscapes with a validation split."""
+    cityscapes(root)
+    for part in ('leftImg8bit', 'gtFine'):
+        folder = root / part
+        (folder / 'val').mkdir()
+        (folder / 'train/zurich').rename(folder / 'val/zurich')
+    return root
+
+
+def acdc(root: Path, conditions: tuple[str, ...] = ('fog', 'night', 'rain', 'snow'), size=(54, 96)) -> Path:
+    for condition in conditions:
+        for split in ('train', 'val'):
+            name = f'{condition}/{split}/GOPR0475/GOPR0475_frame_000041'
+            write_png(root / f'rgb_anon/{name}_rgb_anon.png', noise(*size, 3, seed=len(name)))
+            write_png(root / f'gt/{name}_gt_labelTrainIds.png', noise(*size, high=19, seed=len(name)))
+    return root
+
+
+def dark_zurich(root: Path, size: tuple[int, int] = (54, 96)) -> Path:
+    for split in ('train', 'val'):
+        name = f'{split}/night/GOPR0351/GOPR0351_frame_000001'
+        write_png(root / f'rgb_anon/{name}_rgb_anon.png', noise(*size, 3))
+        if split == 'val':
+            write_png(root / f'gt/{name}_gt_labelTrainIds.png', noise(*size, high=19))
+    return root
+
+
+def mfnet(root: Path, size: tuple[int, int] = (48, 64)) -> Path:
+    """RGB with the infrared image as fourth channel, and lists of bare names."""
+    for split, names in (('train', ('00001D', '00002N')), ('test', ('00003D', '00004N'))):
+        for seed, name in enumerate(names):
+            write_png(root / f'images/{name}.png', noise(*size, 4, seed=seed))
+            write_png(root / f'labels/{name}.png', noise(*size, high=9, seed=seed))
+        (root / f'{split}.txt').write_text('\n'.join(names) + '\n')
+    return root
+
+
+def msrs(root: Path, size: tuple[int, int] = (48, 64)) -> Path:
+    for split in ('train', 'test'):
+        for name in ('00001D', '00002N'):
+            write_png(root / f'{split}/ir/{name}.png', noise(*size))
+            write_png(root / f'{split}/vi/{name}.png', noise(*size, 3))
+            write_png(root / f'{split}/Segmentation_labels/{name}.png', noise(*size, high=9))
+    return root
+
+
+def pst900(root: Path, size: tuple[int, int] = (72, 128)) -> Path:
+    for split in ('train', 'test'):
+        for name in ('11_bag21_rect_rgb_frame0000000000', '12_bag21_rect_rgb_frame0000000001'):
+            write_png(root / f'{split}/rgb/{name}.png', noise(*size, 3))
+            write_png(root / f'{split}/thermal/{name}.png', noise(*size))
+            write_png(root / f'{split}/labels/{name}.png', noise(*size, high=5))
+    return root
+
+
+def nyuv2(root: Path, size: tuple[int, int] = (48, 64)) -> Path:
+    """16-bit depth in millimetres with holes; 40 classes from id 1."""
+    for split in ('train', 'test'):
+        for number in (3, 4):
+            depth = np.random.default_rng(number).integers(500, 9000, size).astype(np.uint16)
+            depth[:4] = 0
+            write_png(root / f'{split}/rgb/{number:04d}.png', noise(*size, 3, seed=number))
+            write_png(root / f'{split}/depth_raw/{number:04d}.png', depth)
+            write_png(root / f'{split}/labels_40/{number:04d}.png', noise(*size, high=41, seed=number))
+    return root
+
+
+def custom(root: Path, size: tuple[int, int] = (64, 128)) -> Path:
+    """What configs/self_training/custom_modality.py describes: eight classes, 8 for none."""
+    for split in ('train', 'val'):
+        for number in range(2):
+            write_png(root / f'{split}/image/{number}.png', noise(*size, 3, seed=number))
+            write_png(root / f'{split}/label/{number}.png', noise(*size, high=9, seed=number))
+    return root

@@ -4,6 +4,8 @@
 'no class'. Names are in lower case; the order is that of the data sets' own lists.
 """
 
+import colorsys
+
 _CITYSCAPES = {
     'road': (128, 64, 128),
     'sidewalk': (244, 35, 232),
@@ -27,6 +29,33 @@ _CITYSCAPES = {
 }
 # MADM paints 'traffic sign' in the colour that Cityscapes gives to traffic lights; LPLR sees these colours.
 _MADM = {**_CITYSCAPES, 'traffic sign': (250, 170, 30)}
+
+
+# The classes of Cityscapes that SYNTHIA has too (it has terrain, trucks and trains in name, in hardly any image)
+_SYNTHIA_LACKS = ('terrain', 'truck', 'train')
+_NYU40 = (
+    'wall', 'floor', 'cabinet', 'bed', 'chair', 'sofa', 'table', 'door', 'window', 'bookshelf', 'picture', 'counter',
+    'blinds', 'desk', 'shelves', 'curtain', 'dresser', 'pillow', 'mirror', 'floor mat', 'clothes', 'ceiling', 'books',
+    'refrigerator', 'television', 'paper', 'towel', 'shower curtain', 'box', 'whiteboard', 'person', 'night stand',
+    'toilet', 'sink', 'lamp', 'bathtub', 'bag', 'otherstructure', 'otherfurniture', 'otherprop')
+_MFNET = {
+    'unlabelled': (0, 0, 0),  # a class of its own in the published scores of nine classes
+    'car': (64, 0, 128),
+    'person': (64, 64, 0),
+    'bike': (0, 128, 192),
+    'curve': (0, 0, 192),
+    'car stop': (128, 128, 0),
+    'guardrail': (64, 64, 128),
+    'color cone': (192, 128, 128),
+    'bump': (192, 64, 0),
+}
+
+
+def _spread(names: tuple[str, ...]) -> dict:
+    """Evenly spread hues in three shades, neighbours far apart, for data sets that publish no colours."""
+    shades = (1.0, 0.75, 0.5)
+    hues = (colorsys.hsv_to_rgb(i * 0.618 % 1, 0.65, shades[i % 3]) for i in range(len(names)))
+    return {name: tuple(round(255 * part) for part in hue) for name, hue in zip(names, hues, strict=True)}
 
 
 def _pick(colours: dict, *names: str) -> dict:
@@ -96,6 +125,25 @@ COLOURS = dict(
         'pedestrian': (64, 64, 0),
         'bicyclist': (0, 128, 192),
     },
+    # what is measured after training on SYNTHIA; 'synthia13' leaves out its three smallest classes
+    synthia16={name: colour for name, colour in _CITYSCAPES.items() if name not in _SYNTHIA_LACKS},
+    synthia13={name: colour for name, colour in _CITYSCAPES.items()
+               if name not in (*_SYNTHIA_LACKS, 'wall', 'fence', 'pole')},
+    mfnet9=_MFNET,
+    # what Cityscapes and MFNet (or MSRS) have in common; 'unlabelled' is the background
+    mfnet4=_pick(_MFNET, 'unlabelled', 'car', 'person', 'bike'),
+    msrs9=_MFNET,
+    pst5={
+        'background': (0, 0, 0),
+        'fire extinguisher': (0, 0, 255),
+        'backpack': (0, 255, 0),
+        'hand drill': (255, 0, 0),
+        'survivor': (255, 255, 255),
+    },
+    nyu40=_spread(_NYU40),
+    nyu13=_spread((
+        'bed', 'books', 'ceiling', 'chair', 'floor', 'furniture', 'objects', 'picture', 'sofa', 'table', 'tv', 'wall',
+        'window')),
     street7={
         'sky': (70, 130, 180),
         'building': (70, 70, 70),
@@ -111,6 +159,8 @@ FILE_IDS = dict(
     deliver25=dict(first_id=1, void_ids=(0,)),
     fmb14=dict(first_id=1, void_ids=(0,)),
     camvid11=dict(void_ids=(11,)),
+    nyu40=dict(first_id=1, void_ids=(0,)),
+    nyu13=dict(first_id=1, void_ids=(0,)),
 )
 
 _VEHICLES = dict.fromkeys(('truck', 'bus', 'train', 'motorcycle', 'bicycle'), 'car')
@@ -146,4 +196,33 @@ CLASS_MAPPINGS = dict(
         'bicyclist': 'person',
     },
     camvid_to_street7={'tree': 'vegetation', 'car': 'vehicle', 'pedestrian': 'person', 'bicyclist': 'person'},
+    # A bus or a truck is neither MFNet's car nor its background.
+    cityscapes_to_mfnet4={
+        'rider': 'person',
+        'bicycle': 'bike',
+        'motorcycle': 'bike',
+        **dict.fromkeys((
+            'road', 'sidewalk', 'building', 'wall', 'fence', 'pole', 'traffic light', 'traffic sign', 'vegetation',
+            'terrain', 'sky'), 'unlabelled'),
+    },
+    # The thirteen classes of Couprie et al.; checked against the map that comes with ankurhanda/nyuv2-meta-data.
+    nyu40_to_nyu13={
+        'cabinet': 'furniture',
+        'door': 'wall',
+        'bookshelf': 'furniture',
+        'counter': 'furniture',
+        'blinds': 'window',
+        'desk': 'table',
+        'shelves': 'furniture',
+        'curtain': 'window',
+        'dresser': 'furniture',
+        'floor mat': 'floor',
+        'refrigerator': 'furniture',
+        'television': 'tv',
+        'night stand': 'furniture',
+        'otherfurniture': 'furniture',
+        **dict.fromkeys((
+            'pillow', 'mirror', 'clothes', 'paper', 'towel', 'shower curtain', 'box', 'whiteboard', 'person', 'toilet',
+            'sink', 'lamp', 'bathtub', 'bag', 'otherstructure', 'otherprop'), 'objects'),
+    },
 )

@@ -25,6 +25,7 @@ class ModalityDataset(BaseSegDataset):
         data_root: Folder that every other path is relative to.
         images: A glob ('train/*/*.png', '**' for any depth), a list of globs, or a '.txt' file of paths. All are
             relative to ``data_root``. Items are sorted by path; a list file keeps its order.
+        list_entry: How a line of the list file becomes a path: 'images/{}.png' for a list of bare names.
         label_space: What the model predicts: name of a preset, dict of :class:`LabelSpace`'s arguments, or an instance.
         labels: None for unlabelled images, or ``(pattern, replacement)`` as in ``re.sub``, applied to an image's path:
             ``('Infrared', 'Label')``, ``(r'image/(.*)\\.jpg', r'label/\\1.png')``.
@@ -53,6 +54,7 @@ class ModalityDataset(BaseSegDataset):
         class_mapping: ClassMapping = None,
         label_channel: int | None = None,
         exclude: str | Sequence[str] = (),
+        list_entry: str = '{}',
         modality: str = 'rgb',
         require_labels: bool = True,
         **kwargs,
@@ -60,6 +62,7 @@ class ModalityDataset(BaseSegDataset):
         self.images = [images] if isinstance(images, str) else list(images)
         self.labels = labels
         self.exclude = [exclude] if isinstance(exclude, str) else list(exclude)
+        self.list_entry = list_entry
         self.modality = modality
         self.require_labels = require_labels
         self.label_channel = label_channel
@@ -110,7 +113,8 @@ class ModalityDataset(BaseSegDataset):
     def _image_names(self, root: Path) -> list[str]:
         if len(self.images) == 1 and self.images[0].endswith('.txt') and '*' not in self.images[0]:
             file = root / self.images[0]
-            names = [line.strip() for line in file.read_text(encoding='utf-8').splitlines() if line.strip()]
+            lines = file.read_text(encoding='utf-8').splitlines()
+            names = [self.list_entry.format(line.strip()) for line in lines if line.strip()]
             if not names:
                 raise FileNotFoundError(f'The list file {file} names no image.')
             return names

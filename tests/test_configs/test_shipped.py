@@ -16,13 +16,14 @@ from mmdass.utils.config import load_config
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / 'configs').glob('[!_]*/*.py'))
-TARGETS = dict(depth=trees.deliver, event=trees.dsec, infrared=trees.fmb, custom_infrared=trees.fmb)
+TARGETS = dict(depth=trees.deliver, event=trees.dsec, infrared=trees.fmb, custom_infrared=trees.fmb,
+               custom_modality=trees.custom)
 
 
 @pytest.fixture
 def roots(tmp_path, monkeypatch):
     """Data in the published layouts, found through the environment; returns what makes a config's target."""
-    monkeypatch.setenv('SOURCE_ROOT', str(trees.cityscapes(tmp_path / 'source')))
+    monkeypatch.setenv('SOURCE_ROOT', str(trees.custom(trees.cityscapes(tmp_path / 'source'))))
     monkeypatch.setenv('TARGET_ROOT', str(tmp_path / 'target'))
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
     return lambda name: TARGETS[name](tmp_path / 'target') if name in TARGETS else None
@@ -34,15 +35,22 @@ def shrink(cfg: Config, work_dir: Path) -> Config:
     cfg.train_cfg.update(max_iters=1, val_interval=1)
     cfg.default_hooks.checkpoint.interval = 1
     cfg.default_hooks.logger.interval = 1
-    segmentor = cfg.model.get('segmentor', cfg.model)
-    segmentor.backbone.update(pretrained=None, revision=None, random_init=SIZE, noise_size=(8, 8))
-    segmentor.neck.update(in_channels=LEVELS, out_channels=[8] * 4, channels=8, norm_cfg=dict(type='GN', num_groups=4))
-    segmentor.decode_head.update(in_channels=[8] * 4, channels=8, embed_dims=8)
+    _shrink_segmentor(cfg.model.get('segmentor', cfg.model))
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         if loader is not None:
             loader.update(num_workers=0, persistent_workers=False)
     _shrink_data(cfg._cfg_dict)
     return cfg
+
+
+def _shrink_segmentor(segmentor: ConfigDict) -> None:
+    if segmentor.backbone.type == 'MixVisionTransformer':
+        segmentor.backbone.update(embed_dims=8, num_layers=[1] * 4)
+        segmentor.decode_head.update(in_channels=[8, 16, 40, 64], channels=8)
+        return
+    segmentor.backbone.update(pretrained=None, revision=None, random_init=SIZE, noise_size=(8, 8))
+    segmentor.neck.update(in_channels=LEVELS, out_channels=[8] * 4, channels=8, norm_cfg=dict(type='GN', num_groups=4))
+    segmentor.decode_head.update(in_channels=[8] * 4, channels=8, embed_dims=8)
 
 
 def _shrink_data(node) -> None:
@@ -51,7 +59,7 @@ def _shrink_data(node) -> None:
         kind = node.get('type')
         if kind == 'ToyStreetDataset':
             node.update(num_images=2, size=(128, 64))
-        elif kind == 'Resize':
+        elif kind in ('Resize', 'RandomResize'):
             node.scale = tuple(side // 8 for side in node.scale)
         elif kind in ('RandomCrop', 'RareClassCrop'):
             node.crop_size = (64, 64)

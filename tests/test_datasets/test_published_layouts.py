@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -5,8 +6,9 @@ import pytest
 import torch
 import trees
 from mmengine.registry import init_default_scope
+from PIL import Image
 
-from mmdass.registry import DATASETS
+from mmdass.registry import DATASETS, METRICS
 from mmdass.utils.config import load_config
 
 CONFIGS = Path(__file__).parents[2] / 'configs/_base_/datasets'
@@ -108,3 +110,63 @@ def test_cityscapes_labels_are_the_train_ids(load):
     source = DATASETS.build(load('cityscapes_to_fmb_infrared').train_dataloader.dataset.source)
     assert names(source, 'seg_map_path')[0] == 'gtFine/train/aachen/aachen_000000_000019_gtFine_labelTrainIds.png'
     assert len(source) == 4
+
+
+# source tree, target tree, training images of source and target, test images, modality, (H, W) of a test input
+NATIVE = {
+    'gta5_to_cityscapes': (trees.gta5, trees.cityscapes_target, 2, 2, 2, 'rgb', (512, 1024)),
+    'synthia_to_cityscapes': (trees.synthia, trees.cityscapes_target, 2, 2, 2, 'rgb', (512, 1024)),
+    'cityscapes_to_acdc': (trees.cityscapes, trees.acdc, 4, 4, 4, 'rgb', (540, 960)),
+    'cityscapes_to_dark_zurich': (trees.cityscapes, trees.dark_zurich, 4, 1, 1, 'rgb', (540, 960)),
+    'cityscapes_to_mfnet_infrared': (trees.cityscapes, trees.mfnet, 4, 2, 2, 'infrared', (48, 64)),
+    'cityscapes_to_msrs_infrared': (trees.cityscapes, trees.msrs, 4, 2, 2, 'infrared', (48, 64)),
+    'pst900_rgb_to_infrared': (None, trees.pst900, 2, 2, 2, 'infrared', (512, 910)),
+    'nyuv2_rgb_to_depth': (None, trees.nyuv2, 2, 2, 2, 'depth', (48, 64)),
+}
+
+
+@pytest.mark.parametrize('task', NATIVE)
+def test_further_data_sets_by_config_alone(task, tmp_path):
+    """Pairs are 512 crops; tests are measured at the label's own size, in plain and augmented testing."""
+    init_default_scope('mmdass')
+    source, target, *counts, modality, size = NATIVE[task]
+    roots = {'target_root': str(target(tmp_path / 'target'))}
+    if source:
+        roots['source_root'] = str(source(tmp_path / 'source'))
+    cfg = load_config(CONFIGS / f'{task}.py', {
+        **roots, 'train_dataloader.dataset.rare_class_sampling': dict(min_pixels=0.001, cache_dir=str(tmp_path / 'c'))})
+    pairs = DATASETS.build(dict(cfg.train_dataloader.dataset, seed=0))
+    test = DATASETS.build(cfg.test_dataloader.dataset)
+    assert [len(pairs.source), len(pairs.target), len(test)] == counts
+    classes = pairs.metainfo['classes']
+    assert test.metainfo['classes'] == classes and test.get_data_info(0)['modality'] == modality
+
+    pair = pairs[1]
+    assert pair['source']['inputs'].shape == pair['target']['inputs'].shape == (3, 512, 512)
+    assert 'gt_sem_seg' not in pair['target']['data_samples']
+    assert set(np.unique(pair['source']['data_samples'].gt_sem_seg.data)) <= {*range(len(classes)), 255}
+
+    views = DATASETS.build(dict(cfg.test_dataloader.dataset, pipeline=cfg.tta_pipeline))[0]
+    for sample, inputs in ((test[0], test[0]['inputs']), (dict(data_samples=views['data_samples'][0]),
+                                                          views['inputs'][0])):
+        label = sample['data_samples'].gt_sem_seg.data[0]
+        assert inputs.shape[1:] == size and label.shape == sample['data_samples'].ori_shape
+        assert set(np.unique(label)) <= {*range(len(classes)), 255} and label.min() < len(classes)
+
+    metric = METRICS.build(cfg.val_evaluator)
+    if metric.group_by:
+        assert all(re.search(metric.group_by, test.get_data_info(i)['img_path']) for i in range(len(test)))
+    for names in metric.subsets.values():
+        assert set(names) < set(classes)
+
+
+def test_mfnet_infrared_is_the_fourth_channel(tmp_path):
+    init_default_scope('mmdass')
+    root = trees.mfnet(tmp_path)
+    test = DATASETS.build(
+        load_config(CONFIGS / 'cityscapes_to_mfnet_infrared.py', dict(target_root=str(root))).test_dataloader.dataset)
+    pixels = np.asarray(Image.open(root / 'images/00003D.png'))
+    np.testing.assert_array_equal(test[0]['inputs'][1].numpy(), pixels[..., 3])
+    raw = np.asarray(Image.open(root / 'labels/00003D.png'))
+    expected = np.where(raw > 3, 255, raw)  # unlabelled, car, person, bike; the rest is ignored
+    np.testing.assert_array_equal(test[0]['data_samples'].gt_sem_seg.data[0].numpy(), expected)

@@ -26,12 +26,10 @@ test_pipeline = [
     dict(type='EvaluateAtCurrentSize'),
     dict(type='PackSegInputs'),
 ]
-tta_pipeline = [  # tools/test.py --tta: the image and its mirror image
-    *test_pipeline[:-1],
-    dict(type='TestTimeAug', transforms=[
-        [dict(type='RandomFlip', prob=0.), dict(type='RandomFlip', prob=1.)],
-        [dict(type='PackSegInputs')]]),
-]
+views = dict(type='TestTimeAug', transforms=[  # tools/test.py --tta: the image and its mirror image
+    [dict(type='RandomFlip', prob=0.), dict(type='RandomFlip', prob=1.)],
+    [dict(type='PackSegInputs')]])
+tta_pipeline = [*test_pipeline[:-1], views]
 
 train_dataloader = dict(
     batch_size=2,  # pairs per process; the official code trains with 2 in total

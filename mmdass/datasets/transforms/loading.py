@@ -71,12 +71,24 @@ class LoadModalityImage(BaseTransform):
 
     Required key: img_path. Added keys: img, img_shape, ori_shape.
 
+    Args:
+        channel: The one channel that is the picture (3 for MFNet, whose thermal image is the fourth). None for all.
+
     Raises:
-        FileNotFoundError, OSError, ValueError: See :func:`read_image`; the message names the file.
+        FileNotFoundError, OSError, ValueError: See :func:`read_image`; the message names the file. Also ValueError if
+            the file does not have the channel.
     """
+
+    def __init__(self, channel: int | None = None) -> None:
+        self.channel = channel
 
     def transform(self, results: dict) -> dict:
         image = read_image(results['img_path'])
+        if self.channel is not None:
+            if self.channel >= len(image.getbands()):
+                raise ValueError(f'{results["img_path"]} has no channel {self.channel} (mode {image.mode}). Check '
+                                 '`channel` of LoadModalityImage.')
+            image = image.getchannel(self.channel)
         mode = 'L' if image.mode in ('1', 'L', 'LA') else 'RGB'
         pixels = np.asarray(image if image.mode == mode else image.convert(mode))
         return set_image(results, mmcv.gray2bgr(pixels) if mode == 'L' else mmcv.rgb2bgr(pixels))
