@@ -1,9 +1,12 @@
+import json
+
 import numpy as np
 import pytest
 from event_files import SENSOR, random_events, write_dsec, write_rectify_map
 from mmengine.registry import DefaultScope
 from trees import noise, write_png
 
+from mmdass.check import main as check
 from mmdass.datasets import DomainPairDataset, EventDataset
 from mmdass.registry import DATASETS
 
@@ -101,3 +104,13 @@ def test_text_recordings_are_not_taken_for_a_list(root):
     (root / 'stamps_a.txt').write_text('5\n')
     dataset = build(root, images='a*.txt', timestamps=(r'(.*)\.txt', r'stamps_\1.txt'), frames=(0, None, 1))
     assert len(dataset) == 1 and dataset.get_data_info(0)['img_path'] == str(root / 'a.txt')
+
+
+def test_check_looks_at_each_frame_without_hashing_its_whole_recording(root, tmp_path):
+    (tmp_path / 'config.py').write_text(
+        f'train_dataloader = dict(dataset=dict(type="KeyedDataset", dataset={config(root, [LOAD], labels=LABELS)!r}))')
+    json_file = tmp_path / 'facts.json'
+    assert check([str(tmp_path / 'config.py'), '--json', str(json_file), '--workers', '0']) == 0
+    (split,) = json.loads(json_file.read_text())['splits']
+    assert split['items'] == split['labelled'] == 8 and split['image_sizes'] == {'64 x 44': 8}
+    assert split['image_forms'] == {}
