@@ -21,7 +21,7 @@ from .images import check_image, check_label, check_pair, png_bytes
 from .job import Job, PrepareError
 from .journal import Journal
 from .layout import find, require_found
-from .run import Plan, prepare
+from .run import Plan, positive, prepare
 
 TRAIN = tuple(f'zurich_city_{name}' for name in ('00_a', '01_a', '02_a', '04_a', '05_a', '06_a', '07_a', '08_a'))
 TEST = tuple(f'zurich_city_{name}' for name in ('13_a', '14_c', '15_a'))
@@ -88,7 +88,7 @@ def main(argv: list[str]) -> int:
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--duration', type=int, default=50_000, metavar='MICROSECONDS',
+    parser.add_argument('--duration', type=positive, default=50_000, metavar='MICROSECONDS',
                         help='events an image shows (default: 50000, the time between two frames)')
 
 

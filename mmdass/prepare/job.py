@@ -39,7 +39,7 @@ class Job:
 
     def name(self, root: Path) -> str:
         """What the job is called in reports and in the journal: its output, or the first file that it checks."""
-        return os.path.relpath(self.output or self.inputs[0], root)
+        return relative_name(self.output or self.inputs[0], root)
 
     def key(self, root: Path) -> str:
         """Changes with the function, its options, and the names, sizes and times of its inputs.
@@ -50,7 +50,7 @@ class Job:
         parts = [f'{self.function.__module__}.{self.function.__qualname__}', self.options]
         for path in self.inputs:
             status = _require_file(path)
-            parts.append([os.path.relpath(path, root), status.st_size, status.st_mtime_ns])
+            parts.append([relative_name(path, root), status.st_size, status.st_mtime_ns])
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def run(self) -> int | None:
@@ -79,6 +79,11 @@ class Job:
                 f'{self.output} was there before, not made by this command, and differs from what it would make. Move '
                 'it away to have it made.')
         return self.output.stat().st_size
+
+
+def relative_name(path: Path, root: Path) -> str:
+    """The path below the root in characters that can be printed: file names may be bytes of no encoding."""
+    return os.path.relpath(path, root).encode(errors='backslashreplace').decode()
 
 
 def _require_file(path: Path) -> os.stat_result:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .job import Job, PrepareError
+from .job import Job, PrepareError, relative_name
 
 FOLDER = '.mmdass_prepare'
 
@@ -43,7 +43,7 @@ class Journal:
 
     def owns(self, output: Path) -> bool:
         """Whether a file was made, or was about to be made, by an earlier run."""
-        return os.path.relpath(output, self.root) in self._claimed
+        return relative_name(output, self.root) in self._claimed
 
     def is_done(self, job: Job, key: str) -> bool:
         """Whether the job was done with this key, and its output still is as it was."""
@@ -70,8 +70,12 @@ class Journal:
 
 
 @contextmanager
-def hold_lock(root: Path) -> Iterator[None]:
+def hold_lock(root: Path) -> Iterator[bool]:
     """Keep other processes, of any host, from preparing the same root. The system lets go when we die.
+
+    Yields:
+        Whether we are alone for certain. False on a file system without locks: two processes then do the same work
+        twice, each file whole all the same.
 
     Raises:
         PrepareError: Another process holds it, or the root cannot be written.
@@ -92,14 +96,13 @@ def hold_lock(root: Path) -> Iterator[None]:
             raise PrepareError(
                 f'{root} is being prepared by {file.read() or "another process"}. Wait for it, or stop it and run this '
                 'again: it continues where that one was.') from None
-        except OSError as error:
-            raise PrepareError(
-                f'{path} cannot be locked ({error.strerror}): this file system has no locks. Prepare the data on '
-                'another one and move it here.') from None
+        except OSError:  # some network file systems have no locks
+            yield False
+            return
         file.truncate(0)
         file.write(f'process {os.getpid()} on {socket.gethostname()}')
         file.flush()
-        yield
+        yield True
 
 
 def remove_partials(jobs: Iterable[Job]) -> None:

@@ -69,7 +69,7 @@ def prepare(
         prog=f'mmdass prepare {data_set}', description=sys.modules[plan.__module__].__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('root', metavar='ROOT', type=lambda text: Path(text).absolute(), help='folder of the data set')
-    parser.add_argument('--workers', type=_positive, default=_usable_cores(), metavar='N',
+    parser.add_argument('--workers', type=positive, default=_usable_cores(), metavar='N',
                         help='processes (default: one a core, %(default)s)')
     parser.add_argument('--dry-run', action='store_true', help='say what would be done, and write nothing')
     add_options(parser)
@@ -90,8 +90,7 @@ def _carry_out(data_set: str, plan: Plan, args: argparse.Namespace) -> int:
     for remark in plan.remarks:
         print(remark)
     with ExitStack() as stack:
-        if not args.dry_run:
-            stack.enter_context(hold_lock(args.root))
+        if not args.dry_run and stack.enter_context(hold_lock(args.root)):
             remove_partials(plan.jobs)
         journal = Journal(args.root)
         pending, failures = _sort_out(plan.jobs, journal)
@@ -194,7 +193,8 @@ def _describe(pending: list[tuple[Job, str]], there: int, root: Path) -> None:
         print(f'  ... and {len(makes) - _SHOWN} more')
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """Type of an option that is a number above 0."""
     if int(text) < 1:
         raise argparse.ArgumentTypeError(f'{text} is not positive')
     return int(text)

@@ -12,7 +12,7 @@ from mmdass.datasets.toy import TOY_WORLD_VERSION
 
 from .images import png_bytes
 from .job import Job
-from .run import Plan, prepare
+from .run import Plan, positive, prepare
 
 MODALITIES = ('depth', 'infrared', 'event')
 
@@ -47,9 +47,9 @@ def main(argv: list[str]) -> int:
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--num-train', type=int, default=2000, help='training images a modality (default: 2000)')
-    parser.add_argument('--num-val', type=int, default=50, help='test images a modality (default: 50)')
-    parser.add_argument('--size', type=int, nargs=2, default=(256, 128), metavar=('WIDTH', 'HEIGHT'),
+    parser.add_argument('--num-train', type=positive, default=2000, help='training images a modality (default: 2000)')
+    parser.add_argument('--num-val', type=positive, default=50, help='test images a modality (default: 50)')
+    parser.add_argument('--size', type=positive, nargs=2, default=(256, 128), metavar=('WIDTH', 'HEIGHT'),
                         help='of the images (default: 256 128)')
 
 

@@ -113,6 +113,16 @@ def test_non_ascii_and_very_long_paths(tmp_path):
     assert (root / 'labels/00003_labelTrainIds.png').is_file()
 
 
+def test_names_that_are_no_utf8(root, capsysbinary):
+    for kind in ('images', 'labels'):
+        os.rename(root / kind / '00001.png', os.fsencode(root / kind) + b'/caf\xe9.png')
+    assert prepare('gta', root, '--dry-run') == 0
+    assert rb'labels/caf\udce9_labelTrainIds.png' in capsysbinary.readouterr().out
+    assert prepare('gta', root) == 0
+    assert prepare('gta', root) == 0
+    assert b'gta: 0 done, 2 done before, 0 failed.' in capsysbinary.readouterr().out
+
+
 def test_a_name_too_long_for_its_output(root, capsys):
     for kind in ('images', 'labels'):
         (root / kind / '00001.png').rename(root / kind / ('x' * 245 + '.png'))

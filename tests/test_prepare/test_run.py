@@ -159,6 +159,41 @@ def test_a_second_process_is_told_to_wait(root, capsys):
     assert prepare('gta', root) == 0
 
 
+def test_without_locks_it_works_all_the_same(root, monkeypatch):
+    def refuse(file, how):
+        raise OSError(errno.ENOSYS, 'Function not implemented')
+
+    (root / 'labels/.00002_labelTrainIds.png.99.partial').write_bytes(b'of another process')
+    monkeypatch.setattr(fcntl, 'flock', refuse)
+    assert prepare('gta', root) == 0
+    assert len(outputs(root)) == 5
+    assert (root / 'labels/.00002_labelTrainIds.png.99.partial').exists()
+
+
+def test_an_interrupt_keeps_what_is_done(root, capsys, monkeypatch):
+    from mmdass.prepare import images
+    check = images.check_image
+
+    def interrupt(image, size):
+        if image.name == '00004.png':
+            raise KeyboardInterrupt
+        check(image, size)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(images, 'check_image', interrupt)
+        assert prepare('gta', root) == 130
+    assert 'interrupted. Run it again' in capsys.readouterr().err
+    assert prepare('gta', root) == 0
+    assert 'gta: 2 done, 3 done before' in capsys.readouterr().out
+
+
+def test_options_that_make_no_sense(root, capsys):
+    for data_set, *options in (('gta', '--workers', '0'), ('dsec', '--duration', '-5'), ('toy', '--size', '0', '9')):
+        with pytest.raises(SystemExit):
+            main(['prepare', data_set, str(root), *options])
+        assert 'is not positive' in capsys.readouterr().err
+
+
 def test_no_write_access(root, capsys, monkeypatch):
     def refuse(*args, **kwargs):
         raise OSError(errno.EROFS, 'Read-only file system')
