@@ -127,10 +127,6 @@ class StableDiffusionBackbone(BaseModule):
             self.unet.conv_norm_out.requires_grad_(False)
             self.unet.conv_out.requires_grad_(False)
 
-    def init_weights(self) -> None:
-        """Nothing to do: the parts come initialised, and MMEngine must not touch them."""
-        self._is_init = True
-
     def train(self, mode: bool = True) -> 'StableDiffusionBackbone':
         """Set the mode; the VAE stays in eval mode."""
         super().train(mode)

@@ -173,6 +173,20 @@ def test_state_dict_leaves_the_vae_out_and_loads_strictly(images):
     torch.testing.assert_close(another(images), backbone(images))
 
 
+def test_initialisation_leaves_the_parts_alone_unless_configured(images, tmp_path):
+    backbone = build()
+    trained = build()
+    expected = backbone(images)
+    backbone.init_weights()
+    torch.testing.assert_close(backbone(images), expected, rtol=0, atol=0)
+    for parameter in trained.unet.parameters():
+        parameter.data += 0.1
+    torch.save(trained.state_dict(), tmp_path / 'backbone.pth')
+    backbone = build(init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'backbone.pth')))
+    backbone.init_weights()
+    torch.testing.assert_close(backbone(images), trained(images), rtol=0, atol=0)
+
+
 def test_state_dict_lacking_a_weight_is_noticed():
     state = build().state_dict()
     del state['unet.conv_in.weight']
