@@ -5,10 +5,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 import mmdass  # noqa: F401, its shims
+
+# A busy machine is not a failure.
+settings.register_profile('patient', deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile('patient')
 
 ROOT = Path(__file__).parents[1]
 TINY_CONFIG = """

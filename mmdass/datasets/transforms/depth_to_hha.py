@@ -91,7 +91,9 @@ class DepthToHHA(BaseTransform):
         rays = self._rays(metres.shape)
         inverse = np.where(valid, 1 / metres, 0)
         depth_below_camera = np.where(valid, metres, 0) * (rays @ self.down)
-        ground = self.camera_height or np.percentile(depth_below_camera[valid], 99)
+        ground = self.camera_height
+        if ground is None:
+            ground = np.percentile(depth_below_camera[valid], 99)
         outward = surface_normals(inverse, rays, self.window)
         angle = np.degrees(np.arccos(np.clip(outward @ self.down, -1, 1)))
         channels = np.stack([310 * inverse, 100 * (ground - depth_below_camera), angle + 38], axis=-1)

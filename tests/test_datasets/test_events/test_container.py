@@ -36,10 +36,10 @@ def test_wrong_arrays_are_refused_with_file_and_remedy(changes, message):
 
 def test_rectification_rounds_and_drops_what_leaves_the_image():
     events = random_events()
-    rectify_map = np.stack(np.meshgrid(np.arange(64.0), np.arange(48.0)), axis=-1) + (2.4, -1.6)
+    rectify_map = np.stack(np.meshgrid(np.arange(64.0), np.arange(48.0)), axis=-1) + (2.6, -1.6)
     moved = events.rectified(rectify_map)
-    stay = (events.x + 2 < 64) & (events.y >= 2)
-    np.testing.assert_array_equal(moved.x, events.x[stay] + 2)
+    stay = (events.x + 3 < 64) & (events.y >= 2)
+    np.testing.assert_array_equal(moved.x, events.x[stay] + 3)
     np.testing.assert_array_equal(moved.y, events.y[stay] - 2)
     np.testing.assert_array_equal(moved.t, events.t[stay])
     np.testing.assert_array_equal(moved.p, events.p[stay])
