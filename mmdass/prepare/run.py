@@ -14,6 +14,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
 from tqdm import tqdm
 
 from .job import Job, PrepareError
@@ -176,6 +177,7 @@ def _attempt(job: Job, foreign: bool) -> _Outcome:
 
 def _start_worker() -> None:
     """Leave an interrupt to the parent; end with it, for workers of a killed process would wait for work for ever."""
+    cv2.setNumThreads(0)  # there is a process a core
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()

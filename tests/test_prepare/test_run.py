@@ -225,7 +225,11 @@ def test_a_killed_run_continues_to_the_same_result(tmp_path):
     finally:
         process.kill()  # the parent alone: its workers must notice
         process.wait()
-    _wait_until(lambda: not _members(process.pid))
+    try:
+        _wait_until(lambda: not _members(process.pid))
+    finally:
+        for pid in _members(process.pid):
+            os.kill(pid, signal.SIGKILL)
     done = len(outputs(killed))
     assert done >= 5
     (killed / f'labels/.00060_labelTrainIds.png.{process.pid}.partial').write_bytes(b'half')
@@ -240,7 +244,7 @@ def _wait_until(condition) -> None:
         time.sleep(0.005)
 
 
-def _members(session: int) -> list[str]:
+def _members(session: int) -> list[int]:
     """Processes of a session that still run."""
     found = []
     for stat in Path('/proc').glob('[0-9]*/stat'):
@@ -249,5 +253,5 @@ def _members(session: int) -> list[str]:
         except OSError:
             continue
         if int(of) == session and state not in 'ZX':
-            found.append(stat.parent.name)
+            found.append(int(stat.parent.name))
     return found
