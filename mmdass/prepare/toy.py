@@ -27,7 +27,8 @@ def render(key: str, index: int, size: tuple[int, int], version: int, **scenes) 
         version: Of the toy world; another one draws other pictures.
         **scenes: Arguments of :class:`ToyStreetDataset` that say which scenes.
     """
-    scenes = ToyStreetDataset(num_images=index + 1, size=size, pipeline=[], **scenes)
+    # not serialised: that collects garbage, which takes longer than the picture
+    scenes = ToyStreetDataset(num_images=index + 1, size=size, pipeline=[], serialize_data=False, **scenes)
     return png_bytes(RenderToyScene().transform(scenes.get_data_info(index))[key])
 
 
