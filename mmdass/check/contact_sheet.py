@@ -42,9 +42,8 @@ def _title(path: str, index: int) -> str:
 def _picture(split: Split, index: int) -> Tensor:
     """(3, H, W) RGB in [-1, 1]: the image with its mapped label laid over, on a grey cell."""
     results = split.dataset.get_data_info(index)
-    label_path = results.get('seg_map_path')
-    for transform in split.dataset.pipeline.transforms[: 1 if label_path is None else 2]:
-        results = transform(results)
+    for load in split.loaders[: 1 if results.get('seg_map_path') is None else None]:
+        results = load(results)
     picture = results['img'][..., ::-1].astype(np.float32)
     label = results.get('gt_seg_map')
     if label is not None:

@@ -61,7 +61,7 @@ class _Inspection(Dataset):
         dataset = self.split.dataset
         info = dataset.get_data_info(index)
         item = Item(info['img_path'], info.get('seg_map_path'))
-        results = _look_at_image(item, dataset.pipeline.transforms[0], info)
+        results = _look_at_image(item, self.split.loaders[0], info)
         if item.label is not None:
             _look_at_label(item, getattr(dataset, 'label_channel', None), self.split)
         elif 'gt_seg_map' in results:  # drawn with the image, so already class indices

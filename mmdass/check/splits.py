@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+from mmcv.transforms import BaseTransform
 from mmengine.config import Config, ConfigDict
 from mmseg.datasets import BaseSegDataset
+from mmseg.datasets.transforms import LoadAnnotations
 
-from mmdass.datasets import LabelSpace, ModalityDataset
+from mmdass.datasets import Cached, LabelSpace, LoadMappedLabel, ModalityDataset
 from mmdass.datasets.label_space import OUTSIDE
 from mmdass.registry import DATASETS
 
@@ -53,6 +55,14 @@ class Split:
         """The items to look at: all, or the first ones where nothing is on disk."""
         drawn = '://' in self.dataset.get_data_info(0)['img_path']
         return range(min(len(self.dataset), _DRAWN) if drawn else len(self.dataset))
+
+    @property
+    def loaders(self) -> list[BaseTransform]:
+        """The transforms of the pipeline that read the image and, if there is one, the label."""
+        first, *rest = self.dataset.pipeline.transforms
+        if isinstance(first, Cached):
+            first, *rest = first.transforms.transforms
+        return [first, *(step for step in rest if isinstance(step, (LoadMappedLabel, LoadAnnotations)))]
 
     @property
     def label_space(self) -> LabelSpace:

@@ -9,6 +9,7 @@ from .rare_class import RareClassSampler
 from .samplers import KeyedSampler
 from .toy import RenderToyScene, ToyScene, ToyStreet, ToyStreetDataset
 from .transforms import (
+    Cached,
     DepthToHHA,
     EvaluateAtCurrentSize,
     LoadDepth,
@@ -20,8 +21,8 @@ from .transforms import (
 )
 
 __all__ = [
-    'DepthCoding', 'DepthToHHA', 'DomainPairDataset', 'EvaluateAtCurrentSize', 'EventDataset', 'Events', 'KeyedDataset',
-    'KeyedSampler', 'LabelSpace', 'LoadDepth', 'LoadEvents', 'LoadInfrared', 'LoadMappedLabel', 'LoadModalityImage',
-    'ModalityDataset', 'RareClassCrop', 'RareClassSampler', 'RenderToyScene', 'ToyScene', 'ToyStreet',
-    'ToyStreetDataset', 'lookup_table', 'mapping_table',
+    'Cached', 'DepthCoding', 'DepthToHHA', 'DomainPairDataset', 'EvaluateAtCurrentSize', 'EventDataset', 'Events',
+    'KeyedDataset', 'KeyedSampler', 'LabelSpace', 'LoadDepth', 'LoadEvents', 'LoadInfrared', 'LoadMappedLabel',
+    'LoadModalityImage', 'ModalityDataset', 'RareClassCrop', 'RareClassSampler', 'RenderToyScene', 'ToyScene',
+    'ToyStreet', 'ToyStreetDataset', 'lookup_table', 'mapping_table',
 ]

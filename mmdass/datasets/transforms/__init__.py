@@ -1,3 +1,4 @@
+from .cached import Cached
 from .depth_to_hha import DepthToHHA
 from .labels import EvaluateAtCurrentSize, LoadMappedLabel
 from .load_depth import LoadDepth
@@ -7,6 +8,6 @@ from .loading import LoadModalityImage
 from .rare_class_crop import RareClassCrop
 
 __all__ = [
-    'DepthToHHA', 'EvaluateAtCurrentSize', 'LoadDepth', 'LoadEvents', 'LoadInfrared', 'LoadMappedLabel',
-    'LoadModalityImage', 'RareClassCrop',
+    'Cached', 'DepthToHHA', 'EvaluateAtCurrentSize', 'LoadDepth', 'LoadEvents', 'LoadInfrared',
+    'LoadMappedLabel', 'LoadModalityImage', 'RareClassCrop',
 ]
