@@ -17,7 +17,8 @@ from .transforms.labels import read_label
 
 
 def count_label_ids(
-    paths: Sequence[str], channel: int | None = None, cache_dir: str | None = None, threads: int = 8
+    paths: Sequence[str], channel: int | None = None, cache_dir: str | None = None, threads: int = 8,
+    statistics: str | None = None,
 ) -> np.ndarray:
     """Count the pixels of every id in every label file.
 
@@ -27,14 +28,22 @@ def count_label_ids(
     Args:
         paths: Label files.
         channel: Channel of multi-channel files that holds the ids.
+        statistics: A ``sample_class_stats.json`` or ``samples_with_class.json`` of DAFormer's converters to take the
+            counts from; nothing is scanned then.
         cache_dir: Folder of the cache, the user's cache folder (``$XDG_CACHE_HOME/mmdass``) if None.
         threads: Files decoded at a time (Pillow decodes outside the GIL).
 
     Returns:
-        (files, 256) int64: pixels of each id, 255 included.
+        (files, 256) int64: pixels of each id, 255 included (which DAFormer's files leave out).
+
+    Raises:
+        ValueError: ``statistics`` does not have one of the files.
     """
-    shared = [_load_or_scan(paths, channel, cache_dir, threads) if is_main_process() else None]
-    broadcast_object_list(shared)
+    if statistics is not None:
+        shared = [_look_up(paths, statistics)]
+    else:
+        shared = [_load_or_scan(paths, channel, cache_dir, threads) if is_main_process() else None]
+        broadcast_object_list(shared)
     counts = np.zeros((len(paths), 256), np.int64)
     for row, ids in zip(counts, shared[0], strict=True):
         row[[int(key) for key in ids]] = list(ids.values())
@@ -60,6 +69,23 @@ def _load_or_scan(
     except OSError as error:
         print_log(f'Class counts cannot be cached ({error}); set `cache_dir` to a writable folder.', logger='current')
     return counts
+
+
+def _look_up(paths: Sequence[str], statistics: str) -> list[dict[str, int]]:
+    """Counts from DAFormer's json, whose label files are known by their names alone: their folders are another's."""
+    content = json.loads(Path(statistics).read_text(encoding='utf-8'))
+    known: dict[str, dict[str, int]] = {}
+    if isinstance(content, dict):  # samples_with_class: class to [file, pixels]
+        for label_id, files in content.items():
+            for file, pixels in files:
+                known.setdefault(Path(file).name, {})[label_id] = pixels
+    else:  # sample_class_stats: {class: pixels, ..., 'file': file}
+        known = {Path(entry['file']).name: {key: n for key, n in entry.items() if key != 'file'} for entry in content}
+    missing = [path for path in paths if Path(path).name not in known]
+    if missing:
+        raise ValueError(f'{statistics} has no counts of {len(missing)} of {len(paths)} label files, such as '
+                         f'{missing[0]}. Leave `statistics` out: the files are then counted, once.')
+    return [known[Path(path).name] for path in paths]
 
 
 def _cache_folder(cache_dir: str | None) -> Path:

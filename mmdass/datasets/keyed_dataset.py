@@ -21,7 +21,7 @@ class KeyedDataset:
 
     Args:
         dataset: Config or instance of the data set. For several at once: ``type='ConcatDataset'``.
-        rare_class_sampling: None, or arguments of :class:`RareClassSampler` (and ``cache_dir`` of
+        rare_class_sampling: None, or arguments of :class:`RareClassSampler` (and ``cache_dir`` and ``statistics`` of
             :func:`count_label_ids`); ``dict()`` for the official values. Items are then drawn with replacement, and the
             pipeline should crop with :class:`RareClassCrop`.
         seed: The runner's (set by the sampler) if None.
@@ -66,7 +66,7 @@ class KeyedDataset:
             self._order = (self.seed, epoch), torch.randperm(len(self), generator=generator)
         return int(self._order[1][position])
 
-    def _scan(self, cache_dir: str | None = None, **kwargs) -> RareClassSampler:
+    def _scan(self, cache_dir: str | None = None, statistics: str | None = None, **kwargs) -> RareClassSampler:
         dataset = self.dataset
         if getattr(dataset, 'labels', None) is None:
             raise ValueError(
@@ -74,7 +74,7 @@ class KeyedDataset:
                 f'{type(dataset).__name__}.'
             )
         paths = [dataset.get_data_info(index)['seg_map_path'] for index in range(len(dataset))]
-        counts = count_label_ids(paths, dataset.label_channel, cache_dir)
+        counts = count_label_ids(paths, dataset.label_channel, cache_dir, statistics=statistics)
         space = dataset.raw_labels
         ids = space.file_ids
         return RareClassSampler(counts[:, ids], counts.sum(axis=1), space.classes, space.first_id, **kwargs)

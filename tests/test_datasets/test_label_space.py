@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mmdass.datasets import LabelSpace, lookup_table, mapping_table
 from mmdass.datasets.label_space import OUTSIDE
@@ -82,3 +84,38 @@ def test_mapping_table_is_readable():
     table = mapping_table(LabelSpace.get('camvid11'), LabelSpace.get('street7'), 'camvid_to_street7')
     assert '  8 car         ->   5 vehicle' in table
     assert '  7 fence       -> 255 (ignored)' in table
+
+
+NAMES = st.lists(st.text('abcdefgh', min_size=1, max_size=4), min_size=1, max_size=12, unique=True)
+
+
+@given(st.data(), NAMES, NAMES, st.integers(0, 100))
+def test_mapping_by_names_is_what_the_table_does(data, raw_names, names, first_id):
+    raw, target = LabelSpace(raw_names, first_id=first_id), LabelSpace(names)
+    mapping = data.draw(st.dictionaries(st.sampled_from(raw_names), st.sampled_from([*names, None])))
+    table = lookup_table(raw, target, mapping)
+    for file_id, name in zip(raw.file_ids, raw_names, strict=True):
+        to = mapping.get(name, name if name in names else None)
+        assert table[file_id] == (255 if to is None else names.index(to))
+    outside = set(range(255)) - set(raw.file_ids)
+    assert (table[sorted(outside)] == OUTSIDE).all() and table[255] == 255
+
+
+@given(NAMES.flatmap(lambda names: st.tuples(st.just(names), st.permutations(names))), st.integers(0, 100))
+def test_a_permutation_of_the_classes_and_back_is_the_identity(names, first_id):
+    one, other = LabelSpace(names[0], first_id=first_id), LabelSpace(names[1])
+    there, back = lookup_table(one, other), lookup_table(other, LabelSpace(names[0]))
+    ids = np.array([*one.file_ids, 255])
+    assert back[there[ids]].tolist() == [*range(len(names[0])), 255]
+
+
+def test_nyu_presets_and_synthia_subsets():
+    nyu40, nyu13 = LabelSpace.get('nyu40'), LabelSpace.get('nyu13')
+    table = lookup_table(nyu40, nyu13, 'nyu40_to_nyu13')
+    # the map that comes with the data samples (ankurhanda/nyuv2-meta-data), ids 1 to 40
+    assert table[1:41].tolist() == [11, 4, 5, 0, 3, 8, 9, 11, 12, 5, 7, 5, 12, 9, 5, 12, 5, 6, 6, 4,
+                                    6, 2, 1, 5, 10, 6, 6, 6, 6, 6, 6, 5, 6, 6, 6, 6, 6, 6, 5, 6]
+    assert table[0] == 255
+    assert [len(LabelSpace.get(f'synthia{n}').classes) for n in (16, 13)] == [16, 13]
+    assert set(LabelSpace.get('synthia16').classes) - set(LabelSpace.get('synthia13').classes) == {
+        'wall', 'fence', 'pole'}

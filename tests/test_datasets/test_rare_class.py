@@ -3,8 +3,11 @@ import os
 
 import numpy as np
 import pytest
+import torch
+from torch import distributed as dist
 from trees import write_png
 
+from mmdass.datasets import class_counts
 from mmdass.datasets.class_counts import count_label_ids
 from mmdass.datasets.rare_class import RareClass, RareClassSampler, class_probabilities
 
@@ -95,3 +98,36 @@ def test_cache_is_json_and_an_unwritable_folder_is_no_error(labels, tmp_path):
 def test_chosen_channel_is_counted(tmp_path):
     path = write_png(tmp_path / 'a.png', np.dstack([np.full((2, 2), 5), np.zeros((2, 2, 3))]).astype(np.uint8))
     assert count_label_ids([str(path)], channel=0, cache_dir=str(tmp_path / 'cache'))[0, 5] == 4
+
+
+@pytest.mark.parametrize('form', ['sample_class_stats', 'samples_with_class'])
+def test_statistics_of_daformer_replace_the_scan(labels, tmp_path, monkeypatch, form):
+    scanned = count_label_ids(labels, cache_dir=str(tmp_path / 'cache'))
+    counts = [{str(i): int(row[i]) for i in range(255) if row[i]} for row in scanned]
+    files = [f'/elsewhere/gtFine/{i}.png' for i in range(3)]
+    if form == 'sample_class_stats':
+        content = [dict(stats, file=file) for stats, file in zip(counts, files, strict=True)]
+    else:
+        content = {str(i): [[file, stats[str(i)]] for file, stats in zip(files, counts, strict=True) if str(i) in stats]
+                   for i in range(255)}
+    path = tmp_path / f'{form}.json'
+    path.write_text(json.dumps(content))
+    monkeypatch.setattr('mmdass.datasets.class_counts.read_label', None)  # a scan would fail
+    np.testing.assert_array_equal(count_label_ids(labels, statistics=str(path))[:, :255], scanned[:, :255])
+    with pytest.raises(ValueError, match=r'no counts of 1 of 4 label files, such as .*new\.png'):
+        count_label_ids([*labels, 'new.png'], statistics=str(path))
+
+
+def count_on_rank(rank, folder, labels):
+    dist.init_process_group('gloo', init_method=f'file://{folder}/rendezvous', rank=rank, world_size=2)
+    if rank:
+        class_counts.read_label = None  # this rank must not scan
+    np.save(folder / f'{rank}.npy', count_label_ids(labels, cache_dir=str(folder / 'cache')))
+    dist.destroy_process_group()
+
+
+def test_one_rank_scans_for_all(labels, tmp_path):
+    torch.multiprocessing.spawn(count_on_rank, (tmp_path, labels), nprocs=2)
+    first, second = (np.load(tmp_path / f'{rank}.npy') for rank in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert first.sum() == 18
