@@ -92,3 +92,9 @@ def test_focal_and_center_of_each_axis():
 def test_pictures_are_refused(img):
     with pytest.raises(ValueError, match=r"a\.png comes to DepthToHHA as .*Put LoadDepth\(coding='metres'\)"):
         DepthToHHA(focal=1)(dict(img=img, img_path='a.png'))
+
+
+def test_two_pixels_are_no_surface():
+    depth = np.full(SIZE, np.nan)
+    depth[20, 30:32] = 3.1, 3.3
+    assert (hha(depth) == 0).all()
