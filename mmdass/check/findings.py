@@ -90,7 +90,7 @@ def _shared(walked: Sequence[tuple[Split, list[Item]]]) -> list[Finding]:
             if files:
                 findings.append(_about_files(
                     'warning', split, f'images also in {other.name}',
-                    'Scores are too good when test images were trained on.', files))
+                    'Equal files. Scores are too good if one split is trained on and the other tested.', files))
     return findings
 
 

@@ -21,7 +21,7 @@ class Item:
 
     Args:
         image, label: Paths; no label: None.
-        digest: Hash of the image file's bytes; None if it is no file.
+        digest: Hash of the file's bytes; None if it is no image file.
         size, label_size: (width, height) of the image as loaded, and of the label.
         form, label_form: Format, mode and bits of the files: 'PNG L 8-bit'.
         counts: (256,) int64, pixels of each id in the label file.
@@ -77,8 +77,9 @@ def _look_at_image(item: Item, loader, info: dict) -> dict:
     path = Path(item.image)
     try:
         if path.is_file() and 'timestamp' not in info:  # a recording is one big file for many items
-            item.digest = hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
             item.form = describe_form(path)
+            if item.form:  # a recording of events holds many samples, and may be large
+                item.digest = hashlib.blake2b(path.read_bytes(), digest_size=16).digest()
         results = loader(info)
         item.size = results['img'].shape[1::-1]
         return results
