@@ -13,6 +13,9 @@ export HF_HUB_OFFLINE ?= 1
 
 .PHONY: demo test test-slow test-openmmlab lint .venv .venv-openmmlab
 
+# Idle threads sleep: they would take the cores from the data workers.
+demo: export OMP_NUM_THREADS = 2
+demo: export OMP_WAIT_POLICY = PASSIVE
 demo: .venv
 	for name in $(DEMO); do .venv/bin/python tools/train.py configs/madm/$$name.py || exit; done
 	.venv/bin/python -m mmdass report $(DEMO:%=work_dirs/%)

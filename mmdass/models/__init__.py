@@ -4,12 +4,14 @@ from .backbones import LearnableConditioning, StableDiffusionBackbone, StableDif
 from .data_preprocessor import DomainPairDataPreprocessor
 from .decode_heads import DAFormerHead, LatentPaletteHead
 from .necks import BottleneckProjection
+from .priors import AutoencoderTrainer
 from .pseudo_labelers import ConfidencePseudoLabeler, DiffusionPseudoLabeler
 from .segmentors import MADM, SelfTraining, UDASegmentor
 from .utils import ClassMix, EMATeacher, StrongAugmentation
 
 __all__ = [
     'MADM',
+    'AutoencoderTrainer',
     'BottleneckProjection',
     'ClassMix',
     'ConfidencePseudoLabeler',

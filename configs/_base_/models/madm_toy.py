@@ -9,10 +9,12 @@ model = dict(
         backbone=dict(
             pretrained=None, revision=None,
             random_init='tiny',  # 2.8 M parameters, the layout of Stable Diffusion
+            vae='toy',  # shipped: a random one tells nothing of the image; made by configs/prior/toy_vae.py
             noise_size=(16, 16), noise_resize='draw'),  # latents are 16 x 16 in training, 16 x 32 in testing
         neck=dict(in_channels=[3, 32, 48, 64], out_channels=levels, channels=16,
                   norm_cfg=dict(type='GN', num_groups=8, requires_grad=True)),
         decode_head=dict(in_channels=levels, channels=16, embed_dims=8, num_classes=11)),
+    pseudo_labeler=dict(threshold=0.8),  # a few hundred iterations do not make it as sure as 0.968
     latent_palette_head=dict(label_space='madm11'))
 
 custom_hooks = [

@@ -5,9 +5,10 @@ from .load_depth import LoadDepth
 from .load_events import LoadEvents
 from .load_infrared import LoadInfrared
 from .loading import LoadModalityImage
+from .paint_label import PaintLabel
 from .rare_class_crop import RareClassCrop
 
 __all__ = [
     'Cached', 'DepthToHHA', 'EvaluateAtCurrentSize', 'LoadDepth', 'LoadEvents', 'LoadInfrared',
-    'LoadMappedLabel', 'LoadModalityImage', 'RareClassCrop',
+    'LoadMappedLabel', 'LoadModalityImage', 'PaintLabel', 'RareClassCrop',
 ]

@@ -13,7 +13,7 @@ from torch import Tensor
 from mmdass.registry import MODELS
 
 from ..utils.finite_check import FiniteCheck
-from .stable_diffusion_parts import load_parts, random_parts, weights_hash
+from .stable_diffusion_parts import load_parts, load_vae, random_parts, weights_hash
 
 
 @dataclass
@@ -43,6 +43,8 @@ class StableDiffusionBackbone(BaseModule):
         pretrained: Folder in diffusers' layout or hub id of a Stable Diffusion 1.x or 2.x model.
         revision: Commit of the hub repository.
         random_init: Instead of ``pretrained``: a size ('sd1', 'sd2', 'tiny', or a dict) built with random weights.
+        vae: Another VAE than the model's own, as diffusers' pipelines take one: a folder, a hub id, or 'toy', the one
+            shipped for toy models.
         taps: Names of the UNet's modules whose outputs are the features, fine to coarse.
         decode_output: Decode the UNet's output with the VAE and prepend that picture to the features (MADM's s0).
         conditioning: Config of the prompt and time conditioning; None conditions on the empty prompt alone.
@@ -71,6 +73,7 @@ class StableDiffusionBackbone(BaseModule):
         pretrained: str | None = None,
         revision: str | None = None,
         random_init: str | dict | None = None,
+        vae: str | None = None,
         taps: Sequence[str] = ('up_blocks.3.attentions.2', 'up_blocks.2.attentions.2', 'up_blocks.1.attentions.2'),
         decode_output: bool = True,
         conditioning: dict | None = None,
@@ -90,12 +93,14 @@ class StableDiffusionBackbone(BaseModule):
         if noise_resize not in ('bicubic', 'draw'):
             raise ValueError(f"noise_resize must be 'bicubic' or 'draw', not {noise_resize!r}")
         parts = random_parts(random_init) if pretrained is None else load_parts(pretrained, revision)
-        self.unet, self.vae, self.scheduler = parts.unet, parts.vae, parts.scheduler
+        self.unet, self.scheduler = parts.unet, parts.scheduler
+        self.vae = parts.vae if vae is None else load_vae(vae)
         unknown = set(taps) - {name for name, _ in self.unet.named_modules()}
         if unknown:
             raise ValueError(f'taps: the UNet has no {sorted(unknown)}; its names look like up_blocks.3.attentions.2')
         # Before the VAE is cast: hash and checkpoint do not depend on `vae_dtype`.
-        self.recipe = dict(pretrained=pretrained, revision=revision, vae_sha256=weights_hash(self.vae.state_dict()))
+        vae_sha256 = weights_hash(self.vae.state_dict())
+        self.recipe = dict(pretrained=pretrained, revision=revision, vae=vae, vae_sha256=vae_sha256)
         self.taps, self.decode_output, self.vae_dtype = tuple(taps), decode_output, getattr(torch, vae_dtype)
         self.noise_seed, self.noise_resize, self.paper_noise = noise_seed, noise_resize, paper_noise
         self.register_buffer('noise', self._draw_noise(noise_size))

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
@@ -72,6 +73,23 @@ def random_parts(size: str | dict) -> StableDiffusionParts:
         scheduler=DDPMScheduler(beta_schedule='scaled_linear', beta_start=0.00085, beta_end=0.012),
         empty_prompt=torch.randn(1, 77, unet.config.cross_attention_dim, generator=torch.Generator().manual_seed(0)),
     )
+
+
+def load_vae(pretrained: str) -> AutoencoderKL:
+    """Read a VAE alone.
+
+    Args:
+        pretrained: A folder or hub id with a VAE in diffusers' layout, or 'toy': the one shipped for toy models, which
+            ``configs/prior/toy_vae.py`` trained.
+
+    Raises:
+        FileNotFoundError: It is not there.
+    """
+    folder = Path(__file__).parents[1] / 'weights/toy_vae' if pretrained == 'toy' else pretrained
+    try:
+        return AutoencoderKL.from_pretrained(folder)
+    except OSError as error:
+        raise FileNotFoundError(f"cannot read the VAE {pretrained!r}; set the backbone's `vae`: {error}") from error
 
 
 def weights_hash(state_dict: dict[str, Tensor]) -> str:

@@ -31,7 +31,7 @@ STABLE_DIFFUSION_SIZES: dict[str, dict] = {
             layers_per_block=1,
             norm_num_groups=4,
             sample_size=128,
-            scaling_factor=5.5,  # gives the random encoder's latents unit variance, as 0.18215 does for the trained one
+            scaling_factor=5.5,  # gives the random encoder's latents unit variance, as 0.18215 does the trained one's
             **_VAE_BLOCKS,
         ),
     ),
