@@ -10,6 +10,7 @@ from mmengine.model import MMDistributedDataParallel
 from mmengine.registry import init_default_scope
 from tiny_madm import build_armed, madm_cfg, make_batch, total_loss
 
+pytestmark = pytest.mark.slow  # two processes import everything anew
 RANKS = 2
 VARIANTS = ('both branches regressed', 'no regression', 'checkpointed')
 
