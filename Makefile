@@ -5,7 +5,6 @@ TORCH := torch==2.13.0
 CLASSIC := mmengine==0.10.7 mmcv-lite==2.1.0 mmsegmentation==1.2.2
 # One thread a process is fastest for models this small; two processes share two cores.
 PYTEST := -m pytest -n 2 --dist loadfile
-DEMO := toy_event_source_only toy_event
 PACKAGING := constraints.txt setup.py $(wildcard requirements/*.txt)
 
 export OMP_NUM_THREADS ?= 1
@@ -13,12 +12,11 @@ export HF_HUB_OFFLINE ?= 1
 
 .PHONY: demo test test-slow test-openmmlab lint .venv .venv-openmmlab
 
-# Idle threads sleep: they would take the cores from the data workers.
-demo: export OMP_NUM_THREADS = 2
-demo: export OMP_WAIT_POLICY = PASSIVE
+# Both trainings at once, one thread each: twice as fast as one after the other with two.
 demo: .venv
-	for name in $(DEMO); do .venv/bin/python tools/train.py configs/madm/$$name.py || exit; done
-	.venv/bin/python -m mmdass report $(DEMO:%=work_dirs/%)
+	.venv/bin/python tools/train.py configs/madm/toy_event_source_only.py & source_only=$$!; \
+	.venv/bin/python tools/train.py configs/madm/toy_event.py && wait $$source_only
+	.venv/bin/python -m mmdass report work_dirs/toy_event_source_only work_dirs/toy_event
 
 test: .venv
 	.venv/bin/python $(PYTEST)

@@ -238,8 +238,8 @@ def main(argv: list[str]) -> int:
     for task in tasks:
         try:
             rows = compare_task(args.folder, task)
-        except (FileNotFoundError, CheckpointError) as error:
-            print(f'mmdass parity: {error}', file=sys.stderr)
+        except (FileNotFoundError, ValueError, KeyError) as error:  # a missing array or loss name is a KeyError
+            print(f'mmdass parity: {task}: {error}', file=sys.stderr)
             return 1
         print(f'\n{task:28} {"reference":>13} {"ours":>13} {"absolute":>9} {"relative":>9} {"tolerance":>9}')
         print('\n'.join(map(str, rows)))

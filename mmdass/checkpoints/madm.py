@@ -57,7 +57,8 @@ def convert(state_dict: StateDict) -> ConvertReport:
             report.used.append(name)
             report.state_dict[ours] = value
     report.missing = sorted(_expected_names() - set(report.used))
-    report.state_dict[f'{_STUDENT}.backbone._extra_state'] = _recipe(state_dict)
+    if any(name.startswith(f'{_DIFFUSION}.vae.') for name in state_dict):
+        report.state_dict[f'{_STUDENT}.backbone._extra_state'] = _recipe(state_dict)
     return report
 
 

@@ -24,10 +24,15 @@ class KeyedRandomnessHook(Hook):
     priority = 'VERY_HIGH'
 
     def before_train(self, runner: Runner) -> None:
-        """Hand the Runner's seed to a model that asks for it."""
+        """Hand the Runner's seed and iteration to a model that asks for them.
+
+        The iteration is 0 with ``load_from``: schedules such as DPLG's begin anew, as the learning rate does.
+        """
         model = unwrap_model(runner.model)
         if hasattr(model, 'seed'):
             model.seed = runner.seed
+        if hasattr(model, 'iterations'):
+            model.iterations.value = runner.iter
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None) -> None:
         """Seed Python's, NumPy's and torch's generators, those of all GPUs included."""

@@ -1,6 +1,7 @@
 """Stable Diffusion as an MMSeg backbone."""
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -100,6 +101,8 @@ class StableDiffusionBackbone(BaseModule):
             raise ValueError(f'taps: the UNet has no {sorted(unknown)}; its names look like up_blocks.3.attentions.2')
         # Before the VAE is cast: hash and checkpoint do not depend on `vae_dtype`.
         vae_sha256 = weights_hash(self.vae.state_dict())
+        if pretrained and os.path.isdir(pretrained):  # the folder's name, not where it is on this machine
+            pretrained = os.path.basename(os.path.abspath(pretrained))
         self.recipe = dict(pretrained=pretrained, revision=revision, vae=vae, vae_sha256=vae_sha256)
         self.taps, self.decode_output, self.vae_dtype = tuple(taps), decode_output, getattr(torch, vae_dtype)
         self.noise_seed, self.noise_resize, self.paper_noise = noise_seed, noise_resize, paper_noise
@@ -183,7 +186,10 @@ class StableDiffusionBackbone(BaseModule):
         """Decode scaled latents (N, 4, H/8, W/8) to pictures (N, 3, H, W), RGB around [-1, 1], unclipped, float32."""
         unscaled = latents.float() * (1 / self.vae.config.scaling_factor)
         with torch.autocast(latents.device.type, enabled=False):
-            return self.vae.decode(unscaled.to(self.vae_dtype)).sample.float()
+            pictures = self.vae.decode(unscaled.to(self.vae_dtype)).sample.float()
+        if not self.training:  # in training the losses tell
+            self._check_finite(pictures)
+        return pictures
 
     def forward_latents(self, latents: Tensor, timestep: int = 0) -> StableDiffusionOutput:
         """One UNet pass from encoded images.

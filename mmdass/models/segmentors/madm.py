@@ -1,5 +1,7 @@
 """MADM: modality adaptation with a text-to-image diffusion model."""
 
+from contextlib import nullcontext
+
 import torch
 from mmseg.structures import SegDataSample
 from mmseg.utils import add_prefix
@@ -49,8 +51,7 @@ class MADM(SelfTraining):
         latents = self.encode(images, data_samples)
 
         # The student goes first: a teacher's pass through the shared UNet would fill autocast's cache without a graph.
-        ones = torch.ones_like(label, dtype=torch.float32)
-        losses = self.branch_loss('source', latents['source'], label, ones, latents.get('painted'), ones)
+        losses = self.branch_loss('source', latents['source'], label, painted=latents.get('painted'))
         timestep = self.pseudo_labeler.timestep(self.iteration, self.generator('timestep'))
         pseudo = self.pseudo_label_latents(latents['target'], timestep)
         mixed_label, weight = self.mix_labels(mask, label, pseudo)
@@ -64,7 +65,13 @@ class MADM(SelfTraining):
         return losses | self.end_iteration(pseudo, timestep)
 
     def branch_loss(
-        self, branch: str, latents: Tensor, label: Tensor, weight: Tensor, painted: Tensor | None, latent_weight: Tensor
+        self,
+        branch: str,
+        latents: Tensor,
+        label: Tensor,
+        weight: Tensor | None = None,
+        painted: Tensor | None = None,
+        latent_weight: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """The student's losses on one branch.
 
@@ -72,19 +79,20 @@ class MADM(SelfTraining):
             branch: 'source' or 'mix'.
             latents: (N, 4, H/8, W/8), the encoded images.
             label: (N, H, W) in 0..classes-1, or 255.
-            weight: (N, H, W), weight of each pixel's classification.
+            weight: (N, H, W), weight of each pixel's classification; None: 1, or what the head's own sampler says.
             painted: (N, 4, H/8, W/8), the encoded painted label; None leaves LPLR out.
-            latent_weight: (N, H, W), weight of each pixel's regression; ignored pixels weigh nothing in any case.
+            latent_weight: (N, H, W), weight of each pixel's regression, 1 if None; ignored pixels weigh nothing.
         """
         output = self.segmentor.backbone.forward_latents(latents)
         features = self.segmentor.neck(output.features) if self.segmentor.with_neck else output.features
         samples = label_samples(label)
-        with pixel_weights(self.segmentor, weight):
+        with nullcontext() if weight is None else pixel_weights(self.segmentor, weight):
             losses = self.segmentor._decode_head_forward_train(features, samples)
             if self.segmentor.with_auxiliary_head:
                 losses |= self.segmentor._auxiliary_head_forward_train(features, samples)
         if painted is not None:
-            latent_weight = latent_weight * (label != 255)
+            valid = (label != 255).float()
+            latent_weight = valid if latent_weight is None else latent_weight * valid
             losses['loss_latent'] = self.latent_palette_head.loss(output.latents, painted, latent_weight, branch)
         self.keep_panels(branch, palette=output.decoded)
         return add_prefix(losses, branch)
