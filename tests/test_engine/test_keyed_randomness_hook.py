@@ -1,11 +1,21 @@
 import torch
 
+from mmdass.models.utils import Counter
+
 HOOK = dict(type='KeyedRandomnessHook')
 
 
 def test_hands_the_seed_to_the_model(make_runner, uda_segmentor):
     make_runner(uda_segmentor, hooks=[HOOK]).train()
     assert uda_segmentor.seed == 7
+
+
+def test_the_models_iterations_are_the_runners(make_runner, uda_segmentor):
+    """`load_from` brings the count of a finished run along; a new training begins at 0 all the same."""
+    uda_segmentor.iterations = Counter()
+    uda_segmentor.iterations.value = 10000
+    make_runner(uda_segmentor, hooks=[HOOK]).train()
+    assert uda_segmentor.iterations.value == 0  # this test's model does not count
 
 
 def test_draws_depend_on_iteration_and_seed_only(make_runner, uda_segmentor):

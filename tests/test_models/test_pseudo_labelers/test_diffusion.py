@@ -44,3 +44,8 @@ def test_the_draw_comes_from_the_generator_alone():
 def test_labels_as_the_plain_labeler_does():
     pseudo = DiffusionPseudoLabeler(threshold=0.5)(torch.zeros(1, 2, 4, 4))
     assert (pseudo.weight == 1).all() and not pseudo.label.any()
+
+
+def test_an_end_before_the_first_iteration_is_refused():
+    with pytest.raises(ValueError, match="end_iteration must be at least 1, not 0; type='ConfidencePseudoLabeler'"):
+        DiffusionPseudoLabeler(end_iteration=0)
