@@ -8,6 +8,6 @@ _base_ = [
 ]
 
 model = dict(
-    pseudo_labeler=dict(start_timestep=(60, 61), end_iteration=200),  # over the same share of the training as depth.py
+    pseudo_labeler=dict(start_timestep=(60, 61), end_iteration=150),  # over the same share of the training as depth.py
     latent_palette_head=dict(source_weight=1.0, mix_weight=1.0))  # as in depth.py
-default_hooks = dict(checkpoint=dict(interval=200))
+default_hooks = dict(checkpoint=dict(interval=150))

@@ -8,6 +8,6 @@ _base_ = [
 ]
 
 model = dict(
-    pseudo_labeler=dict(start_timestep=(50, 51), end_iteration=320),  # over the same share of the training as event.py
+    pseudo_labeler=dict(start_timestep=(50, 51), end_iteration=240),  # over the same share of the training as event.py
     latent_palette_head=dict(source_weight=20.0, mix_weight=0.0))  # as in event.py
-default_hooks = dict(checkpoint=dict(interval=200))
+default_hooks = dict(checkpoint=dict(interval=150))

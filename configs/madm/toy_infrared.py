@@ -8,6 +8,6 @@ _base_ = [
 ]
 
 model = dict(
-    pseudo_labeler=dict(start_timestep=(50, 51), end_iteration=320),  # over the same share of the training as infrared.py
+    pseudo_labeler=dict(start_timestep=(50, 51), end_iteration=240),  # over the same share of the training as infrared.py
     latent_palette_head=dict(source_weight=1.0, mix_weight=1.0))  # as in infrared.py
-default_hooks = dict(checkpoint=dict(interval=200))
+default_hooks = dict(checkpoint=dict(interval=150))

@@ -1,6 +1,6 @@
 # A short training from random weights, for the toy world: minutes on two cores.
 
-max_iters = 400
+max_iters = 300
 
 optim_wrapper = dict(
     type='OptimWrapper',  # float32: CPUs without bf16 units are slower in bf16
