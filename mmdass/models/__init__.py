@@ -7,6 +7,7 @@ from .necks import BottleneckProjection
 from .priors import AutoencoderTrainer
 from .pseudo_labelers import ConfidencePseudoLabeler, DiffusionPseudoLabeler
 from .segmentors import MADM, SelfTraining, UDASegmentor
+from .translators import Denoiser
 from .utils import ClassMix, EMATeacher, StrongAugmentation
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     'ClassMix',
     'ConfidencePseudoLabeler',
     'DAFormerHead',
+    'Denoiser',
     'DiffusionPseudoLabeler',
     'DomainPairDataPreprocessor',
     'EMATeacher',

@@ -1,5 +1,6 @@
 from .checkpoint_compatibility_hook import CheckpointCompatibilityHook
 from .domain_visualization_hook import DomainVisualizationHook
+from .export_denoiser_hook import ExportDenoiserHook
 from .export_vae_hook import ExportVAEHook
 from .finite_loss_hook import FiniteLossHook, NonFiniteLossError
 from .keyed_randomness_hook import KeyedRandomnessHook
@@ -8,6 +9,7 @@ from .teacher_update_hook import TeacherUpdateHook
 __all__ = [
     'CheckpointCompatibilityHook',
     'DomainVisualizationHook',
+    'ExportDenoiserHook',
     'ExportVAEHook',
     'FiniteLossHook',
     'KeyedRandomnessHook',

@@ -1,0 +1,3 @@
+from .denoiser import Denoiser
+
+__all__ = ['Denoiser']

@@ -1,0 +1,139 @@
+"""A diffusion model of one domain's images, in pixel space."""
+
+from pathlib import Path
+
+import torch
+from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mmdass.registry import MODELS
+
+from .denoiser_sizes import DENOISER_SIZES
+from .variational_bound import variational_bound
+
+_SHIPPED = Path(__file__).parents[1] / 'weights/toy_denoiser'
+
+
+@MODELS.register_module()
+class Denoiser(BaseModel):
+    """Predicts the noise in an image; trained on unlabelled images alone.
+
+    Source: "Denoising Diffusion Probabilistic Models", and guided-diffusion's learned-range variance where the U-Net
+    has twice as many output as input channels. The state of the diffusion chain is the image, RGB in [-1, 1].
+
+    Args:
+        unet: A key of ``DENOISER_SIZES``, a dict with the arguments of diffusers' ``UNet2DModel``, or the config, with
+            ``type``, of another registered network.
+        pretrained: Instead of ``unet``: folder in diffusers' layout (a ``DDPMPipeline`` or its U-Net alone), a hub id,
+            or 'toy', the one shipped, which ``configs/sgg_ptl/denoiser_toy.py`` trained.
+        scheduler: Arguments of diffusers' ``DDPMScheduler``; its defaults are guided-diffusion's 1000 linear steps.
+        vlb_weight: Weight of the variational bound (bits per dimension), which trains a learned variance
+            (guided-diffusion: 1 with 1000 steps).
+        data_preprocessor: Config of one that gives RGB in [-1, 1].
+        init_cfg: MMEngine's initialisation config; ``dict(type='Pretrained', checkpoint=FILE)`` reads a checkpoint of
+            ``tools/train.py``.
+
+    Raises:
+        ValueError: Not exactly one of ``unet`` and ``pretrained``, or an unknown size.
+        FileNotFoundError: ``pretrained`` cannot be read.
+    """
+
+    def __init__(
+        self,
+        unet: str | dict | None = None,
+        pretrained: str | None = None,
+        scheduler: dict | None = None,
+        vlb_weight: float = 1.0,
+        data_preprocessor: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor, init_cfg)
+        if (unet is None) == (pretrained is None):
+            raise ValueError(f'{type(self).__name__}: give one of `unet` (a size or a config) and `pretrained` '
+                             '(weights to start from).')
+        self.unet = _load_unet(pretrained) if unet is None else _build_unet(unet)
+        variance_type = 'learned_range' if self._learns_variance else 'fixed_small'
+        self.scheduler = DDPMScheduler(**{'variance_type': variance_type, **(scheduler or {})})
+        self.vlb_weight = vlb_weight
+
+    @property
+    def stride(self) -> int:
+        """The sides of an image must be multiples of it."""
+        return 2 ** (len(self.unet.config.block_out_channels) - 1)
+
+    @property
+    def _learns_variance(self) -> bool:
+        return self.unet.config.out_channels == 2 * self.unet.config.in_channels
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Images (N, 3, H, W), RGB in [-1, 1], to states of the chain: the same."""
+        return images
+
+    def decode(self, x: Tensor) -> Tensor:
+        """States to images (N, 3, H, W), RGB around [-1, 1], differentiable: the same."""
+        return x
+
+    def predict(self, x: Tensor, timesteps: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The noise in noisy states.
+
+        Args:
+            x: (N, C, H, W).
+            timesteps: (N,) long, 0-based.
+
+        Returns:
+            The noise, and the logits of a learned variance (-1 the smallest, 1 the largest) or None; as ``x``.
+        """
+        output = self.unet(x, timesteps).sample.to(x.dtype)
+        return output.chunk(2, dim=1) if self._learns_variance else (output, None)
+
+    def forward(self, inputs: Tensor, data_samples: list | None = None, mode: str = 'tensor') -> Tensor | dict:
+        """Estimate images (N, 3, H, W) from their noisy states at random timesteps; with ``mode='loss'`` the losses.
+
+        The draws are torch's, which ``KeyedRandomnessHook`` keys by the iteration.
+        """
+        x0 = self.encode(inputs)
+        noise = torch.randn_like(x0)
+        timesteps = torch.randint(self.scheduler.config.num_train_timesteps, x0.shape[:1], device=x0.device)
+        x = self.scheduler.add_noise(x0, noise, timesteps)
+        predicted, variance_logits = self.predict(x, timesteps)
+        if mode != 'loss':
+            abar = self.scheduler.alphas_cumprod.to(x)[timesteps].view(-1, 1, 1, 1)
+            return self.decode((x - (1 - abar).sqrt() * predicted) / abar.sqrt())
+        losses = dict(loss_noise=F.mse_loss(predicted, noise))
+        if variance_logits is not None:
+            bound = variational_bound(self.scheduler, x0, x, predicted.detach(), variance_logits, timesteps)
+            losses['loss_vlb'] = self.vlb_weight * bound.mean()
+        return losses
+
+    def export(self, folder: str | Path) -> None:
+        """Write a folder in half precision, which ``pretrained`` and diffusers' ``DDPMPipeline`` read."""
+        pipeline = DDPMPipeline(_half_copy(self.unet), self.scheduler)
+        pipeline.save_pretrained(folder)
+
+
+def _build_unet(unet: str | dict) -> nn.Module:
+    if isinstance(unet, str):
+        if unet not in DENOISER_SIZES:
+            raise ValueError(f'unknown denoiser size {unet!r}; choose one of {sorted(DENOISER_SIZES)}')
+        return UNet2DModel(**DENOISER_SIZES[unet])
+    return MODELS.build(unet) if 'type' in unet else UNet2DModel(**unet)
+
+
+def _load_unet(pretrained: str) -> UNet2DModel:
+    folder = _SHIPPED if pretrained == 'toy' else pretrained
+    subfolder = 'unet' if not Path(folder).is_dir() or Path(folder, 'unet').is_dir() else None
+    try:
+        return UNet2DModel.from_pretrained(folder, subfolder=subfolder, torch_dtype=torch.float32)
+    except OSError as error:
+        raise FileNotFoundError(
+            f"cannot read the denoiser {pretrained!r}: {error}\nSet `pretrained` to a folder in diffusers' layout, as "
+            'the training of a denoiser writes (WORK_DIR/denoiser), or to a hub id that this machine can reach.'
+        ) from error
+
+
+def _half_copy(unet: UNet2DModel) -> UNet2DModel:
+    copy = UNet2DModel.from_config(unet.config)
+    copy.load_state_dict(unet.state_dict())
+    return copy.half()
