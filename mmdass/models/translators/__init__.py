@@ -1,3 +1,6 @@
-from .denoiser import Denoiser
+"""Translation of images by diffusion models of the target's images."""
 
-__all__ = ['Denoiser']
+from .denoiser import Denoiser
+from .posterior import Posterior, posterior
+
+__all__ = ['Denoiser', 'Posterior', 'posterior']
