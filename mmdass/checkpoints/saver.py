@@ -4,7 +4,7 @@ Select it with ``default_hooks = dict(checkpoint=dict(backend_args=dict(backend=
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,6 +25,17 @@ def replace_atomically(path: str | Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def remove_partials(paths: Iterable[str | Path]) -> None:
+    """Delete what killed processes have left of writing ``paths``. Only where no other process writes them now."""
+    names: dict[Path, set[str]] = {}
+    for path in map(Path, paths):
+        names.setdefault(path.parent, set()).add(path.name)
+    for folder, known in names.items():
+        for partial in folder.glob('.*.partial') if folder.is_dir() else ():
+            if partial.name[1:].rsplit('.', 2)[0] in known:
+                partial.unlink(missing_ok=True)
 
 
 class AtomicLocalBackend(LocalBackend):

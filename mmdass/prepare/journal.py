@@ -1,12 +1,12 @@
 """What has been done below a root, kept beside the data so that a killed run continues."""
 
-import fcntl
 import json
 import os
-import socket
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from mmdass.utils import file_lock
 
 from .job import Job, PrepareError, relative_name
 
@@ -71,47 +71,25 @@ class Journal:
 
 @contextmanager
 def hold_lock(root: Path) -> Iterator[bool]:
-    """Keep other processes, of any host, from preparing the same root. The system lets go when we die.
+    """Keep other processes, of any host, from preparing the same root.
 
     Yields:
-        Whether we are alone for certain. False on a file system without locks: two processes then do the same work
-        twice, each file whole all the same.
+        Whether we are alone for certain. If not, two processes may do the same work twice, each file whole all the
+        same.
 
     Raises:
         PrepareError: Another process holds it, or the root cannot be written.
     """
     path = root / FOLDER / 'lock'
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open('a+')
-    except OSError as error:
-        raise PrepareError(
-            f'{path} cannot be written: {error.strerror}. Preparing needs write access; `mmdass check CONFIG` does '
-            'not.') from None
-    with file:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
+            alone = stack.enter_context(file_lock.hold_lock(path))
+        except file_lock.LockHeldError as holder:
             raise PrepareError(
-                f'{root} is being prepared by {file.read() or "another process"}. Wait for it, or stop it and run this '
-                'again: it continues where that one was.') from None
-        except OSError:  # some network file systems have no locks
-            yield False
-            return
-        file.truncate(0)
-        file.write(f'process {os.getpid()} on {socket.gethostname()}')
-        file.flush()
-        yield True
-
-
-def remove_partials(jobs: Iterable[Job]) -> None:
-    """Delete what killed runs have left half-written. Only with the lock held."""
-    names: dict[Path, set[str]] = {}
-    for job in jobs:
-        if job.output:
-            names.setdefault(job.output.parent, set()).add(job.output.name)
-    for folder, outputs in names.items():
-        for path in folder.glob('.*.partial') if folder.is_dir() else ():
-            if path.name[1:].rsplit('.', 2)[0] in outputs:
-                path.unlink(missing_ok=True)
+                f'{root} is being prepared by {holder}. Wait for it, or stop it and run this again: it continues where '
+                'that one was.') from None
+        except OSError as error:
+            raise PrepareError(
+                f'{path} cannot be written: {error.strerror}. Preparing needs write access; `mmdass check CONFIG` does '
+                'not.') from None
+        yield alone

@@ -17,8 +17,10 @@ from pathlib import Path
 import cv2
 from tqdm import tqdm
 
+from mmdass.checkpoints.saver import remove_partials
+
 from .job import Job, PrepareError
-from .journal import Journal, hold_lock, remove_partials
+from .journal import Journal, hold_lock
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _SHOWN = 20
@@ -92,7 +94,7 @@ def _carry_out(data_set: str, plan: Plan, args: argparse.Namespace) -> int:
         print(remark)
     with ExitStack() as stack:
         if not args.dry_run and stack.enter_context(hold_lock(args.root)):
-            remove_partials(plan.jobs)
+            remove_partials(job.output for job in plan.jobs if job.output)
         journal = Journal(args.root)
         pending, failures = _sort_out(plan.jobs, journal)
         there = len(plan.jobs) - len(pending) - len(failures)
