@@ -28,7 +28,8 @@ class Denoiser(BaseModel):
             ``type``, of another registered network.
         pretrained: Instead of ``unet``: folder in diffusers' layout (a ``DDPMPipeline`` or its U-Net alone), a hub id,
             or 'toy', the one shipped, which ``configs/sgg_ptl/denoiser_toy.py`` trained.
-        scheduler: Arguments of diffusers' ``DDPMScheduler``; its defaults are guided-diffusion's 1000 linear steps.
+        scheduler: Arguments of diffusers' ``DDPMScheduler`` that differ from those in the folder of ``pretrained``, or
+            from its defaults, which are guided-diffusion's 1000 linear steps.
         vlb_weight: Weight of the variational bound (bits per dimension), which trains a learned variance
             (guided-diffusion: 1 with 1000 steps).
         data_preprocessor: Config of one that gives RGB in [-1, 1].
@@ -53,9 +54,9 @@ class Denoiser(BaseModel):
         if (unet is None) == (pretrained is None):
             raise ValueError(f'{type(self).__name__}: give one of `unet` (a size or a config) and `pretrained` '
                              '(weights to start from).')
-        self.unet = _load_unet(pretrained) if unet is None else _build_unet(unet)
-        variance_type = 'learned_range' if self._learns_variance else 'fixed_small'
-        self.scheduler = DDPMScheduler(**{'variance_type': variance_type, **(scheduler or {})})
+        self.unet, schedule = _load(pretrained) if unet is None else (_build_unet(unet), {})
+        schedule.setdefault('variance_type', 'learned_range' if self._learns_variance else 'fixed_small')
+        self.scheduler = DDPMScheduler.from_config({**schedule, **(scheduler or {})})
         self.vlb_weight = vlb_weight
 
     @property
@@ -121,11 +122,15 @@ def _build_unet(unet: str | dict) -> nn.Module:
     return MODELS.build(unet) if 'type' in unet else UNet2DModel(**unet)
 
 
-def _load_unet(pretrained: str) -> UNet2DModel:
+def _load(pretrained: str) -> tuple[UNet2DModel, dict]:
+    """The U-Net, and the arguments of the scheduler if there is one beside it."""
     folder = _SHIPPED if pretrained == 'toy' else pretrained
-    subfolder = 'unet' if not Path(folder).is_dir() or Path(folder, 'unet').is_dir() else None
+    is_unet_alone = Path(folder).is_dir() and not Path(folder, 'unet').is_dir()
     try:
-        return UNet2DModel.from_pretrained(folder, subfolder=subfolder, torch_dtype=torch.float32)
+        if is_unet_alone:
+            return UNet2DModel.from_pretrained(folder), {}
+        unet = UNet2DModel.from_pretrained(folder, subfolder='unet')
+        return unet, dict(DDPMScheduler.load_config(folder, subfolder='scheduler'))
     except OSError as error:
         raise FileNotFoundError(
             f"cannot read the denoiser {pretrained!r}: {error}\nSet `pretrained` to a folder in diffusers' layout, as "
