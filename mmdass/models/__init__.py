@@ -7,7 +7,7 @@ from .necks import BottleneckProjection
 from .priors import AutoencoderTrainer
 from .pseudo_labelers import ConfidencePseudoLabeler, DiffusionPseudoLabeler
 from .segmentors import MADM, SelfTraining, UDASegmentor
-from .translators import Denoiser
+from .translators import Denoiser, DiffusionTranslator, Guide
 from .utils import ClassMix, EMATeacher, StrongAugmentation
 
 __all__ = [
@@ -19,8 +19,10 @@ __all__ = [
     'DAFormerHead',
     'Denoiser',
     'DiffusionPseudoLabeler',
+    'DiffusionTranslator',
     'DomainPairDataPreprocessor',
     'EMATeacher',
+    'Guide',
     'LatentPaletteHead',
     'LearnableConditioning',
     'SelfTraining',

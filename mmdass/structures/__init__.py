@@ -1,5 +1,7 @@
 """Data that passes between the parts."""
 
+from .label_regions import VOID, LabelRegions
 from .pseudo_label import PseudoLabel
+from .reverse_step import ReverseStep
 
-__all__ = ['PseudoLabel']
+__all__ = ['VOID', 'LabelRegions', 'PseudoLabel', 'ReverseStep']

@@ -4,6 +4,7 @@ from .export_denoiser_hook import ExportDenoiserHook
 from .export_vae_hook import ExportVAEHook
 from .finite_loss_hook import FiniteLossHook, NonFiniteLossError
 from .keyed_randomness_hook import KeyedRandomnessHook
+from .sgg_hooks import GlobalSceneGuidanceHook, LocalClassGuidanceHook, SGGHook
 from .teacher_update_hook import TeacherUpdateHook
 
 __all__ = [
@@ -12,7 +13,10 @@ __all__ = [
     'ExportDenoiserHook',
     'ExportVAEHook',
     'FiniteLossHook',
+    'GlobalSceneGuidanceHook',
     'KeyedRandomnessHook',
+    'LocalClassGuidanceHook',
     'NonFiniteLossError',
+    'SGGHook',
     'TeacherUpdateHook',
 ]
