@@ -1,3 +1,29 @@
-from .metrics import DomainIoUMetric
+"""Metrics, of predictions and of translated images."""
 
-__all__ = ['DomainIoUMetric']
+from .metrics import (
+    DomainIoUMetric,
+    InceptionFeatures,
+    KernelDistance,
+    LabelConsistency,
+    LabelConsistencyMetric,
+    RandomFeatures,
+    SegmentorFeatures,
+    extract_features,
+    frechet_distance,
+    kernel_distance,
+    label_consistency,
+)
+
+__all__ = [
+    'DomainIoUMetric',
+    'InceptionFeatures',
+    'KernelDistance',
+    'LabelConsistency',
+    'LabelConsistencyMetric',
+    'RandomFeatures',
+    'SegmentorFeatures',
+    'extract_features',
+    'frechet_distance',
+    'kernel_distance',
+    'label_consistency',
+]

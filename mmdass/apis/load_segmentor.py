@@ -1,0 +1,37 @@
+"""A trained segmentor from its config and checkpoint."""
+
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.models.segmentors import BaseSegmentor
+
+from mmdass.checkpoints.loader import CheckpointError, load_checkpoint_file
+from mmdass.registry import MODELS
+
+
+def load_segmentor(
+    config: str | Path | Config, checkpoint: str | Path, device: str | torch.device = 'cpu'
+) -> BaseSegmentor:
+    """Build a config's model, ours or MMSeg's, with a checkpoint's weights: frozen, and in eval mode.
+
+    MMSeg's ``init_model`` sets arguments that only its own segmentors have, and lets missing weights pass.
+
+    Returns:
+        The segmentor; ``dataset_meta`` holds the classes and palette that the checkpoint names, or is None.
+
+    Raises:
+        CheckpointError: The checkpoint is damaged, or its weights are another model's.
+    """
+    cfg = config if isinstance(config, Config) else Config.fromfile(config)
+    init_default_scope(cfg.get('default_scope', 'mmseg'))
+    segmentor = MODELS.build(cfg.model)
+    loaded = load_checkpoint_file(checkpoint)
+    try:
+        segmentor.load_state_dict(loaded.get('state_dict', loaded))
+    except RuntimeError as error:
+        config_name = cfg.filename or 'the config'
+        raise CheckpointError(f'{checkpoint} does not fit the model of {config_name}: {error}') from error
+    segmentor.dataset_meta = loaded.get('meta', {}).get('dataset_meta')
+    return segmentor.requires_grad_(False).to(device).eval()
