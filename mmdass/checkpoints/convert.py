@@ -1,8 +1,10 @@
 """`mmdass convert --from FAMILY IN OUT`: another code base's checkpoint as one of ours."""
 
 import argparse
+import os
 import pkgutil
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +20,7 @@ StateDict = dict[str, torch.Tensor]
 
 # family: 'module:function', each function is convert(state_dict) -> ConvertReport, or raises CheckpointError
 FAMILIES = {
+    'adm': 'mmdass.checkpoints.adm:convert',
     'madm': 'mmdass.checkpoints.madm:convert',
 }
 
@@ -31,12 +34,14 @@ class ConvertReport:
         used: Names in the file that went into ``state_dict``.
         unused: Names in the file that did not.
         missing: Names that the family's files should hold and this one does not.
+        model: A diffusers model or pipeline with these weights, where the result is a folder of diffusers' layout.
     """
 
     state_dict: StateDict
     used: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    model: Any = None
 
     def __str__(self) -> str:
         sections = [f'{len(self.used)} keys used']
@@ -47,10 +52,12 @@ class ConvertReport:
 
 
 def convert_file(family: str, source: Path, target: Path) -> ConvertReport:
-    """Convert ``source`` to ``target``: safetensors by its suffix, else an MMEngine checkpoint.
+    """Convert ``source`` to ``target``: a folder where the report has a model, safetensors by the suffix, else an
+    MMEngine checkpoint.
 
     Raises:
         CheckpointError: The file cannot be read, or is not of the family.
+        FileExistsError: A folder would replace what is at ``target``.
     """
     state_dict = find_state_dict(load_checkpoint_file(source))
     converter: Callable[[StateDict], ConvertReport] = pkgutil.resolve_name(FAMILIES[family])
@@ -58,6 +65,9 @@ def convert_file(family: str, source: Path, target: Path) -> ConvertReport:
         report = converter(state_dict)
     except CheckpointError as error:
         raise CheckpointError(f'{source} is no {family} checkpoint: {error}') from error
+    if report.model is not None:
+        _write_folder(report.model, target)
+        return report
     with replace_atomically(target) as partial:
         if target.suffix == '.safetensors':
             save_file({name: tensor.contiguous() for name, tensor in report.state_dict.items()}, partial)
@@ -65,6 +75,15 @@ def convert_file(family: str, source: Path, target: Path) -> ConvertReport:
             meta = dict(converted_from=family, source=source.name)
             torch.save(dict(meta=meta, state_dict=report.state_dict), partial)
     return report
+
+
+def _write_folder(model: Any, target: Path) -> None:
+    if target.exists():
+        raise FileExistsError(f'{target} exists already; name a new folder for the converted model.')
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f'.{target.name}.', dir=target.parent) as partial:
+        model.save_pretrained(Path(partial, target.name))
+        os.replace(Path(partial, target.name), target)
 
 
 def find_state_dict(checkpoint: dict[str, Any]) -> StateDict:
@@ -80,11 +99,11 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog='mmdass convert', description=__doc__)
     parser.add_argument('--from', dest='family', choices=FAMILIES, required=True, help='the code base it comes from')
     parser.add_argument('source', metavar='IN', type=Path)
-    parser.add_argument('target', metavar='OUT', type=Path, help='.pth, or .safetensors')
+    parser.add_argument('target', metavar='OUT', type=Path, help='.pth or .safetensors; for adm a new folder')
     args = parser.parse_args(argv)
     try:
         report = convert_file(args.family, args.source, args.target)
-    except (CheckpointError, FileNotFoundError) as error:
+    except (CheckpointError, FileNotFoundError, FileExistsError) as error:
         print(f'mmdass convert: {error}', file=sys.stderr)
         return 1
     print(report)

@@ -5,7 +5,7 @@ import torch
 from mmengine.config import Config
 from tiny_madm import CONFIGS
 
-from mmdass.models import MADM
+from mmdass.models import MADM, Denoiser
 from mmdass.registry import MODELS
 
 UNET, VAE, NECK, CONDITIONING, TAIL = 859_520_964, 83_653_863, 2_245_888, 179_968, 12_164
@@ -42,3 +42,10 @@ def test_trainable_total_of_the_released_code():
     assert UNET - TAIL + NECK + HEAD['event'] + CONDITIONING == 865_808_715
 
 
+
+
+@pytest.mark.parametrize('size, millions', [('adm256', 552.8), ('adm512', 558.0), ('adm_lite', 93.6)])
+def test_denoisers(size, millions):
+    """OpenAI's models; adm_lite is one of theirs made smaller."""
+    with torch.device('meta'):
+        assert round(count(Denoiser(unet=size).unet) / 1e6, 1) == millions
