@@ -1,0 +1,6 @@
+"""What Python code calls: whole tasks, from data to files."""
+
+from .translation_manifest import TranslationError, read_manifest, recipe_hash
+from .translator import translate_dataset, translation_recipe
+
+__all__ = ['TranslationError', 'read_manifest', 'recipe_hash', 'translate_dataset', 'translation_recipe']
