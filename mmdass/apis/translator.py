@@ -16,11 +16,13 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from mmdass.evaluation.batching import same_sized_batches
 from mmdass.prepare.images import png_bytes
 
 from .translation_manifest import TranslationError, TranslationFolder, open_folder
 
 _VOID = 255
+_NO_PIXELS = ('chunk', 'pretrained', 'init_cfg')
 _SHOWN = 20
 """Failed images that an error lists before '... and N more'."""
 
@@ -99,31 +101,36 @@ def translate_dataset(
 
 
 def translation_recipe(
-    translator: nn.Module, configs: Mapping[str, Any], stage: int = 0, start: int | None = None
+    translator: nn.Module, cfg: Mapping[str, Any], stage: int = 0, start: int | None = None
 ) -> dict[str, Any]:
     """Everything that changes the pixels of a translation, as JSON can hold it.
 
     Args:
         translator: A ``DiffusionTranslator`` with its guide.
-        configs: Name to config (of the translator, the guide's model, the source set with its pipeline).
+        cfg: The config, of which 'translator', 'model' (the guide's) and 'source_dataset' count.
         stage, start: As for :func:`translate_dataset`.
     """
     schedule = {key: value for key, value in translator.denoiser.scheduler.config.items() if not key.startswith('_')}
     return dict(
-        configs=_plain(configs),
         stage=stage,
         start=translator.start if start is None else start,
+        num_steps=translator.num_steps,
         seed=translator.seed,
+        dtype=str(translator.autocast_dtype or translator.dtype),
+        sgg_hooks=[_plain(dict(type=type(hook).__name__, **vars(hook))) for hook in translator.sgg_hooks],
         schedule=_plain(schedule),
+        denoiser=_plain(cfg['translator']['denoiser']),
         denoiser_weights=hash_weights(translator.denoiser),
+        guide=translator.guide and _plain(cfg['model']),
         guide_weights=translator.guide and hash_weights(translator.guide),
+        source=_plain(cfg['source_dataset']),
     )
 
 
 def hash_weights(module: nn.Module) -> str:
-    """16 hex digits that change with the name, type, shape or value of any parameter or saved buffer."""
+    """16 hex digits that change with the name, type, shape or value of any parameter or buffer, saved or not."""
     digest = hashlib.sha256()
-    for name, value in module.state_dict().items():
+    for name, value in (*module.named_parameters(), *module.named_buffers()):
         value = value.detach().cpu().contiguous()
         digest.update(f'{name} {value.dtype} {tuple(value.shape)}'.encode())
         digest.update(value.flatten().view(torch.uint8).numpy().data)
@@ -215,10 +222,11 @@ def _translate(
 ) -> dict[str, str]:
     """Translate a batch into the folder; return what failed, with reasons."""
     failures = {id_: sample for id_, sample in samples.items() if isinstance(sample, str)}
-    for ids in _same_size({id_: sample for id_, sample in samples.items() if id_ not in failures}):
-        inputs = torch.stack([samples[id_]['inputs'] for id_ in ids])
-        labels = torch.stack([samples[id_]['data_samples'].gt_sem_seg.data.squeeze(0) for id_ in ids]).long()
-        images = inputs.flip(1).float() / 127.5 - 1  # BGR to RGB
+    whole = [dict(sample, id=id_) for id_, sample in samples.items() if id_ not in failures]
+    for batch in same_sized_batches(whole, len(samples)):
+        ids = [sample['id'] for sample in batch]
+        images = torch.stack([sample['inputs'] for sample in batch]).flip(1).float() / 127.5 - 1  # BGR to RGB
+        labels = torch.stack([sample['data_samples'].gt_sem_seg.data.squeeze(0) for sample in batch])
         output = translator.translate(images, labels, ids, stage=facts['stage'], start=facts['start'])
         guided = set(ids) - set(output.unguided) if translator.sgg_hooks else set()
         for position in [position for position, id_ in enumerate(ids) if id_ in missing]:
@@ -229,14 +237,6 @@ def _translate(
     for id_, reason in failures.items():
         folder.add_failure(id_, reason)
     return failures
-
-
-def _same_size(samples: Mapping[str, dict]) -> Iterator[list[str]]:
-    """Ids of samples that can be one tensor."""
-    sizes: dict[tuple, list[str]] = {}
-    for id_, sample in samples.items():
-        sizes.setdefault(tuple(sample['inputs'].shape), []).append(id_)
-    yield from sizes.values()
 
 
 def _pixels(image: Tensor) -> np.ndarray:
@@ -250,9 +250,9 @@ def _rounded(losses: Mapping[str, float]) -> dict[str, float]:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON can hold it: mappings are dicts, sequences lists, what else there is its text."""
+    """A config as JSON can hold it, without what changes no pixel or has its hash beside it."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
+        return {str(key): _plain(entry) for key, entry in value.items() if key not in _NO_PIXELS}
     if isinstance(value, (list, tuple)):
         return [_plain(entry) for entry in value]
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
