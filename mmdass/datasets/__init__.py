@@ -3,6 +3,7 @@ from .domain_pair import DomainPairDataset
 from .event_dataset import EventDataset
 from .events import Events
 from .keyed_dataset import KeyedDataset
+from .keyed_mixture import KeyedMixture
 from .label_space import LabelSpace, lookup_table, mapping_table
 from .modality_dataset import ModalityDataset
 from .rare_class import RareClassSampler
@@ -12,6 +13,8 @@ from .transforms import (
     Cached,
     DepthToHHA,
     EvaluateAtCurrentSize,
+    ForwardNoise,
+    KeepOneRegion,
     LoadDepth,
     LoadEvents,
     LoadInfrared,
@@ -22,7 +25,8 @@ from .transforms import (
 
 __all__ = [
     'Cached', 'DepthCoding', 'DepthToHHA', 'DomainPairDataset', 'EvaluateAtCurrentSize', 'EventDataset', 'Events',
-    'KeyedDataset', 'KeyedSampler', 'LabelSpace', 'LoadDepth', 'LoadEvents', 'LoadInfrared', 'LoadMappedLabel',
-    'LoadModalityImage', 'ModalityDataset', 'RareClassCrop', 'RareClassSampler', 'RenderToyScene', 'ToyScene',
-    'ToyStreet', 'ToyStreetDataset', 'lookup_table', 'mapping_table',
+    'ForwardNoise', 'KeepOneRegion', 'KeyedDataset', 'KeyedMixture', 'KeyedSampler', 'LabelSpace', 'LoadDepth',
+    'LoadEvents', 'LoadInfrared', 'LoadMappedLabel', 'LoadModalityImage', 'ModalityDataset', 'RareClassCrop',
+    'RareClassSampler', 'RenderToyScene', 'ToyScene', 'ToyStreet', 'ToyStreetDataset', 'lookup_table',
+    'mapping_table',
 ]

@@ -1,5 +1,6 @@
 from .cached import Cached
 from .depth_to_hha import DepthToHHA
+from .guide_robustness import ForwardNoise, KeepOneRegion
 from .labels import EvaluateAtCurrentSize, LoadMappedLabel
 from .load_depth import LoadDepth
 from .load_events import LoadEvents
@@ -9,6 +10,6 @@ from .paint_label import PaintLabel
 from .rare_class_crop import RareClassCrop
 
 __all__ = [
-    'Cached', 'DepthToHHA', 'EvaluateAtCurrentSize', 'LoadDepth', 'LoadEvents', 'LoadInfrared',
-    'LoadMappedLabel', 'LoadModalityImage', 'PaintLabel', 'RareClassCrop',
+    'Cached', 'DepthToHHA', 'EvaluateAtCurrentSize', 'ForwardNoise', 'KeepOneRegion', 'LoadDepth', 'LoadEvents',
+    'LoadInfrared', 'LoadMappedLabel', 'LoadModalityImage', 'PaintLabel', 'RareClassCrop',
 ]
