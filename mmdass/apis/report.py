@@ -12,7 +12,7 @@ from pathlib import Path
 from prettytable import PrettyTable
 
 MAX_PICTURES = 6
-METRIC = re.compile(r'(?:val/)?(?:(?P<role>[^/]+)/)?(?P<metric>mIoU|IoU\.(?P<name>.+))')
+METRIC = re.compile(r'(?:val/)?(?:(?P<role>[^/]+)/)?(?P<metric>mIoU|iterations|IoU\.(?P<name>.+))')
 
 
 class ReportError(ValueError):
@@ -25,7 +25,7 @@ class Scores:
 
     Args:
         run: name of the run's folder.
-        role: 'student' or 'teacher'; empty for a model without roles.
+        role: 'student' or 'teacher', or a phase such as 'stage_1'; empty for a model without either.
         iteration: training iterations done at that validation (``LoggerHook`` needs log_metric_by_epoch=False).
         values: class name or 'mIoU' to percent.
     """
@@ -54,9 +54,9 @@ def read_scores(run: Path) -> list[Scores]:
     # A resumed run has a folder per start; the newest may not have come to a validation.
     for file in files:
         for entry in reversed(_read_entries(file)):
-            roles = _split_roles(entry)
-            if roles:
-                return [Scores(run.name, role, int(entry['step']), values) for role, values in roles.items()]
+            columns = scores_of_entry(run.name, entry)
+            if columns:
+                return columns
     raise ReportError(
         f'{run}: no validation in {files[0]}. Let the training reach one (train_cfg.val_interval) before the report.'
     )
@@ -68,14 +68,19 @@ def _read_entries(file: Path) -> list[dict]:
     return [json.loads(line) for line in lines[:-1]]
 
 
-def _split_roles(entry: dict) -> dict[str, dict[str, float]]:
-    """Metrics of a validation by role and class; empty for an entry of training."""
+def scores_of_entry(run: str, entry: dict) -> list[Scores]:
+    """The scores of a logged validation, one item per role; none for an entry of training.
+
+    Args:
+        run: name for the columns.
+        entry: metrics by name, and 'step'. A role's 'iterations', if logged, say when it was measured.
+    """
     roles: dict[str, dict[str, float]] = {}
     for key, value in entry.items():
         match = METRIC.fullmatch(key)
         if match:
             roles.setdefault(match['role'] or '', {})[match['name'] or match['metric']] = value
-    return roles
+    return [Scores(run, role, int(values.pop('iterations', entry['step'])), values) for role, values in roles.items()]
 
 
 def newest_pictures(run: Path) -> list[Path]:

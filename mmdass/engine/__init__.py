@@ -6,7 +6,7 @@ from .hooks import (
     NonFiniteLossError,
     TeacherUpdateHook,
 )
-from .loops import TeacherStudentValLoop
+from .loops import ProgressiveTranslationLoop, TeacherStudentValLoop
 from .optimizers import AutocastOptimWrapper
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     'FiniteLossHook',
     'KeyedRandomnessHook',
     'NonFiniteLossError',
+    'ProgressiveTranslationLoop',
     'TeacherStudentValLoop',
     'TeacherUpdateHook',
 ]

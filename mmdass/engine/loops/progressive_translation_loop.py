@@ -1,0 +1,338 @@
+"""Progressive translation learning (PTL): translation and segmentation take turns, from the source to the target."""
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from mmengine.device import get_device
+from mmengine.dist import barrier, is_main_process
+from mmengine.runner import BaseLoop, Runner
+from mmengine.utils import is_list_of
+from torch import Tensor, nn
+
+from mmdass.apis import recipe_hash, translate_dataset, translation_recipe
+from mmdass.apis.report import format_table, scores_of_entry
+from mmdass.checkpoints import load_checkpoint_file
+from mmdass.datasets import KeyedDataset, KeyedMixture
+from mmdass.engine.unwrap import unwrap_model
+from mmdass.registry import DATASETS, LOOPS, MODELS
+from mmdass.utils.random import keyed_globals
+
+from .ptl_data import HELD_OUT_PIPELINE, choose_images, split_held_out, translated_dataset
+from .ptl_phases import Phase, plan_phases, resolve_stages
+
+
+@LOOPS.register_module()
+class ProgressiveTranslationLoop(BaseLoop):
+    """Trains the Runner's segmentor g from source to target look ("Diffusion-based Image Translation with Label
+    Guidance", PTL).
+
+    The phases: g_0 is trained on the source. Stage s = 1, 2, ... translates the source with n_s diffusion steps guided
+    by g_{s-1}, always from the original images, and fine-tunes g on the result to g_s. Last, a fresh network is
+    trained on the images of the last stage. Each phase ends with a validation, logged as ``<phase>/mIoU``, and with
+    ``WORK_DIR/<phase>.pth``; images go to ``WORK_DIR/stage_<s>``.
+
+    ``runner.iter`` counts through all phases, ``runner.max_iters`` is the end of the present one: there a
+    ``CheckpointHook`` saves and the logged ETA ends. Each phase has an optimizer and schedules of its own; a scheduler
+    without ``end`` lasts for the phase. The config needs ``translator`` and ``source_dataset`` at its top level.
+    A resumed run continues at its checkpoint, and within a translation with the first missing image.
+
+    Args:
+        runner: The Runner.
+        dataloader: Config of the source's loader; its data set must be keyed (``KeyedDataset``).
+        source_iters: Iterations on the source; 0 for a g_0 given as ``load_from``.
+        stage_iters: Iterations of fine-tuning a stage.
+        final_iters: Iterations of the final network; 0 for none.
+        translated_pipeline: Transforms for training on translated images.
+        stages: Strictly increasing forward steps n_s, or arguments of :func:`snr_spaced_stages`.
+        replay: Shares, in fine-tuning, of the stage's images, of those of the stage before, and of the source. (The
+            first stage has the source before it.) The paper's text names the stage's own only: (1, 0, 0).
+        stage_lr_factor: Constant learning rate of fine-tuning, as a part of the optimizer's.
+        images_per_stage: Images that stages but the last translate; None for all.
+        rare_class_sampling: How these are drawn: arguments of rare-class sampling (see ``KeyedDataset``), or None for
+            uniformly.
+        guard: None, or dict(num_images=200, tolerance=0.5): a g_s whose mIoU on that many held-out images of its stage
+            is lower than that of g_{s-1} by more than the tolerance is given up for g_{s-1}.
+        robustness: None, or dict(noise=0.5, region=0.25): shares of g's training images with forward noise of up to
+            the next stage's n, and cut down to one class region; see :class:`ForwardNoise`, :class:`KeepOneRegion`.
+        translate_batch_size: Images translated at a time.
+        val_interval: Iterations between validations within a phase; None for none.
+
+    Raises:
+        KeyError: The config has no ``translator`` or no ``source_dataset``.
+        ValueError: ``stages`` do not increase strictly.
+        FileExistsError: The work dir holds another run's phases.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        dataloader: dict,
+        source_iters: int,
+        stage_iters: int,
+        final_iters: int,
+        translated_pipeline: Sequence[dict],
+        stages: Sequence[int] | Mapping = (100, 200, 300, 400, 500, 600),
+        replay: tuple[float, float, float] = (0.7, 0.2, 0.1),
+        stage_lr_factor: float = 0.25,
+        images_per_stage: int | None = None,
+        rare_class_sampling: dict | None = None,
+        guard: dict | None = None,
+        robustness: dict | None = None,
+        translate_batch_size: int = 1,
+        val_interval: int | None = None,
+    ) -> None:
+        for key in ('translator', 'source_dataset'):
+            if key not in runner.cfg:
+                raise KeyError(f'ProgressiveTranslationLoop: the config has no top-level `{key}`; see '
+                               'configs/sgg_ptl/toy.py.')
+        super().__init__(runner, dataloader)
+        self._scheduler_cfg = runner.cfg.translator.denoiser.get('scheduler') or {}
+        self.phases = plan_phases(
+            resolve_stages(stages, self._scheduler_cfg), source_iters, stage_iters, final_iters)
+        self._loader_cfg = {**dataloader, 'dataset': None}
+        self._source = self.dataloader.dataset
+        self._translated_pipeline = translated_pipeline
+        self._replay = replay
+        self._stage_lr_factor = stage_lr_factor
+        self._images_per_stage = images_per_stage
+        self._rare_class_sampling = rare_class_sampling
+        self._guard = guard and {'num_images': 200, 'tolerance': 0.5, **guard}
+        self._robustness = robustness or {}
+        self._translate_batch_size = translate_batch_size
+        self.val_interval = val_interval
+        self._max_iters = source_iters
+        self._epoch = self._iter = 0
+
+    @property
+    def max_epochs(self) -> int:
+        """One, as in MMEngine's loops by iterations."""
+        return 1
+
+    @property
+    def epoch(self) -> int:
+        """Always 0."""
+        return self._epoch
+
+    @property
+    def max_iters(self) -> int:
+        """Iterations done when the present phase will end."""
+        return self._max_iters
+
+    @property
+    def iter(self) -> int:
+        """Iterations done, of all phases."""
+        return self._iter
+
+    def run(self) -> nn.Module:
+        """Run all phases, or those that a resumed run has left, and print the scores of all."""
+        done = self._finished_phases()
+        for phase in self.phases[:done]:
+            for name, value in self._load(phase)['meta']['metrics'].items():
+                self.runner.message_hub.update_scalar(f'val/{name}', value)
+        for phase, before in zip(self.phases[done:], [None, *self.phases][done:], strict=False):
+            self._max_iters = phase.end
+            if self._iter == phase.begin:
+                self._begin(phase, before)
+            self._train(phase)
+            self._conclude(phase, before)
+        if is_main_process():
+            self._print_table()
+        return self.runner.model
+
+    def _finished_phases(self) -> int:
+        existing = [self._file(phase) for phase in self.phases if self._file(phase).exists()]
+        if self._iter == 0:
+            if existing and not self.runner.cfg.get('resume'):
+                raise FileExistsError(f'{existing[0]} is of an earlier run. Continue that with --resume, or choose '
+                                      'another --work-dir.')
+            return 0
+        reached = [phase for phase in self.phases if phase.end <= self._iter]
+        missing = [self._file(phase) for phase in reached if self._file(phase) not in existing]
+        # Only of the phase just trained may the file be missing: the run was killed before it was written.
+        if len(missing) > 1 or missing and missing[0] != self._file(reached[-1]):
+            raise FileNotFoundError(f'{missing[0]} is missing, but iteration {self._iter} comes later. Put it back, '
+                                    'or resume from an earlier checkpoint.')
+        return len(reached) - len(missing)
+
+    # How a phase begins
+
+    def _begin(self, phase: Phase, before: Phase | None) -> None:
+        """Set the weights and the optimizer that a phase starts with, and translate what it trains on."""
+        model = unwrap_model(self.runner.model)
+        if phase.name == 'final':
+            model.load_state_dict(self._fresh_weights())
+        elif before is not None:
+            # Also what makes ranks equal: DDP need not have broadcast their buffers.
+            model.load_state_dict(self._load(before)['state_dict'])
+        if phase.stage:
+            self._translate(phase)
+        self._renew_optimizer(phase)
+
+    def _fresh_weights(self) -> dict[str, Tensor]:
+        with keyed_globals(self.runner.seed, 0, 'ptl/final', rank=0):
+            model = MODELS.build(self.runner.cfg.model)
+            model.init_weights()
+        return model.state_dict()
+
+    def _renew_optimizer(self, phase: Phase) -> None:
+        runner, cfg = self.runner, self.runner.cfg
+        runner.optim_wrapper = runner.build_optim_wrapper(cfg.optim_wrapper)
+        runner.scale_lr(runner.optim_wrapper, runner.auto_scale_lr)
+        if phase.stage:
+            for group in runner.optim_wrapper.param_groups:
+                group['lr'] *= self._stage_lr_factor
+        elif runner.param_schedulers is not None:
+            configs = cfg.param_scheduler if is_list_of(cfg.param_scheduler, dict) else [cfg.param_scheduler]
+            length = phase.end - phase.begin
+            runner.param_schedulers = runner.build_param_scheduler([{'end': length, **one} for one in configs])
+
+    # Translation
+
+    def _translate(self, phase: Phase) -> None:
+        cfg = self.runner.cfg
+        source = DATASETS.build(cfg.source_dataset)
+        translator = MODELS.build(cfg.translator).to(get_device()).eval()
+        translator.guide_with(unwrap_model(self.runner.model))
+        recipe = translation_recipe(translator, cfg, phase.stage, phase.start)
+        number = None if phase.guides is None else self._images_per_stage
+        self.runner.logger.info(f'{phase.name}: translating {number or len(source)} images, {phase.start} steps')
+        translate_dataset(
+            translator, source, self._folder(phase), recipe_hash(recipe), phase.stage, phase.start,
+            self._translate_batch_size, recipe=recipe,
+            indices=choose_images(source, number, self._rare_class_sampling, self.runner.seed, phase.stage))
+        barrier()
+
+    def _translated(self, phase: Phase, pipeline: Sequence[dict], **kwargs):
+        return translated_dataset(self._folder(phase), self._source.metainfo, pipeline, **kwargs)
+
+    def _folder(self, phase: Phase) -> Path:
+        return Path(self.runner.work_dir, phase.name)
+
+    # Training
+
+    def _train(self, phase: Phase) -> None:
+        runner = self.runner
+        if phase.stage and runner.param_schedulers is not None:
+            runner.param_schedulers = []  # constant; also after a resume, where the Runner built the source's
+        if self._iter == phase.end:
+            return
+        runner.optim_wrapper.initialize_count_status(runner.model, self._iter, phase.end)
+        batches = self._batches(phase)
+        self._name_scores(phase)
+        runner.call_hook('before_train')
+        runner.call_hook('before_train_epoch')
+        while self._iter < phase.end:
+            runner.model.train()
+            self._run_iter(next(batches))
+            if self.val_interval and self._iter < phase.end and self._iter % self.val_interval == 0:
+                runner.val_loop.run()
+        runner.call_hook('after_train_epoch')
+        runner.call_hook('after_train')
+
+    def _run_iter(self, data_batch: dict) -> None:
+        runner = self.runner
+        runner.call_hook('before_train_iter', batch_idx=self._iter, data_batch=data_batch)
+        outputs = runner.model.train_step(data_batch, optim_wrapper=runner.optim_wrapper)
+        runner.call_hook('after_train_iter', batch_idx=self._iter, data_batch=data_batch, outputs=outputs)
+        self._iter += 1
+
+    def _batches(self, phase: Phase) -> Iterator[dict]:
+        """Endless batches of a phase; sample counters go on through all phases, as iterations do."""
+        data = KeyedMixture(*zip(*self._parts(phase), strict=True), transforms=self._robust_transforms(phase))
+        cfg = {**self._loader_cfg, 'dataset': data}
+        self.dataloader = self.runner.build_dataloader(cfg, seed=self.runner.seed)
+        self.dataloader.sampler.skip(self._iter * self.dataloader.batch_size)
+        return iter(self.dataloader)
+
+    def _parts(self, phase: Phase) -> list[tuple[KeyedDataset, float]]:
+        """Data sets and their shares."""
+        if phase.name == 'source_only':
+            return [(self._source, 1.0)]
+        if phase.name == 'final':
+            return [(self._keyed(self.phases[-2]), 1.0)]
+        now, earlier, source = self._replay
+        indices = self._split(phase)[0] if self._guard else None
+        previous = self._keyed(self.phases[phase.stage - 1]) if phase.stage > 1 else self._source
+        return [(self._keyed(phase, indices=indices), now), (previous, earlier), (self._source, source)]
+
+    def _keyed(self, phase: Phase, **kwargs) -> KeyedDataset:
+        return KeyedDataset(self._translated(phase, self._translated_pipeline, **kwargs), name=phase.name)
+
+    def _robust_transforms(self, phase: Phase) -> list[dict]:
+        if phase.guides is None:
+            return []
+        noise = dict(type='mmdass.ForwardNoise', prob=self._robustness.get('noise', 0.0), max_steps=phase.guides,
+                     scheduler=self._scheduler_cfg)
+        return [noise, dict(type='mmdass.KeepOneRegion', prob=self._robustness.get('region', 0.0))]
+
+    # How a phase ends
+
+    def _conclude(self, phase: Phase, before: Phase | None) -> None:
+        """Let the guard decide, validate, and save what the next phase starts from."""
+        runner = self.runner
+        self._name_scores(phase)
+        runner.message_hub.update_scalar(f'val/{phase.name}/iterations', self._iter)
+        if self._guard and phase.stage:
+            runner.message_hub.update_scalar(f'val/{phase.name}/kept', float(self._passes_guard(phase, before)))
+        if runner.val_loop is not None:
+            runner.val_loop.run()
+        scores = runner.message_hub.log_scalars
+        metrics = {name.removeprefix('val/'): float(history.current()) for name, history in scores.items()
+                   if name.startswith(f'val/{phase.name}/')}
+        if is_main_process():
+            runner.save_checkpoint(
+                runner.work_dir, self._file(phase).name, save_optimizer=False, save_param_scheduler=False,
+                meta=dict(epoch=0, iter=self._iter, metrics=metrics), by_epoch=False,
+                backend_args=dict(backend='mmdass_atomic'))
+        barrier()
+
+    def _passes_guard(self, phase: Phase, before: Phase) -> bool:
+        """Whether g_s was kept; the model has the weights of g_{s-1} if it was not."""
+        model = unwrap_model(self.runner.model)
+        data = self._translated(phase, HELD_OUT_PIPELINE, indices=self._split(phase)[1], test_mode=True)
+        trained, score = copy.deepcopy(model.state_dict()), self._held_out_score(data)
+        model.load_state_dict(self._load(before)['state_dict'])
+        score_before = self._held_out_score(data)
+        kept = score >= score_before - self._guard['tolerance']
+        if kept:
+            model.load_state_dict(trained)
+        self.runner.logger.info(
+            f'{phase.name}: mIoU on held-out translated images {score:.2f}, of the guide {score_before:.2f}: '
+            f'{"kept" if kept else "given up for the guide"}')
+        return kept
+
+    @torch.no_grad()
+    def _held_out_score(self, data) -> float:
+        runner = self.runner
+        evaluator = runner.build_evaluator(dict(type='IoUMetric', iou_metrics=['mIoU']))
+        evaluator.dataset_meta = data.metainfo
+        loader = runner.build_dataloader(dict(
+            dataset=data, batch_size=1, num_workers=self.dataloader.num_workers,
+            sampler=dict(type='DefaultSampler', shuffle=False)))
+        runner.model.eval()
+        for batch in loader:
+            evaluator.process(data_samples=runner.model.val_step(batch), data_batch=batch)
+        return evaluator.evaluate(len(data))['mIoU']
+
+    def _split(self, phase: Phase) -> tuple[list[int], list[int]]:
+        total = len(self._translated(phase, HELD_OUT_PIPELINE))
+        return split_held_out(total, self._guard['num_images'], self.runner.seed, phase.stage)
+
+    def _name_scores(self, phase: Phase) -> None:
+        if self.runner.val_loop is not None:
+            for metric in self.runner.val_loop.evaluator.metrics:
+                metric.prefix = phase.name
+
+    def _file(self, phase: Phase) -> Path:
+        return Path(self.runner.work_dir, f'{phase.name}.pth')
+
+    def _load(self, phase: Phase) -> dict:
+        return load_checkpoint_file(self._file(phase), map_location='cpu')
+
+    def _print_table(self) -> None:
+        scores = {}
+        for phase in self.phases:
+            scores |= self._load(phase)['meta']['metrics']
+        print(format_table(scores_of_entry('', {**scores, 'step': self._iter})))

@@ -1,0 +1,68 @@
+"""Progressive translation learning with all its parts at the smallest size: seconds a run."""
+
+import itertools
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+ROOT = Path(__file__).parents[1]
+SIZE = (32, 16)
+CONFIG = """
+_base_ = ['{root}/configs/_base_/default_runtime.py']
+pipeline = [dict(type='RenderToyScene'), dict(type='PackSegInputs')]
+source_dataset = dict(
+    type='ToyStreetDataset', look='synthetic', num_images=4, size=(32, 16), seed=0, pipeline=pipeline)
+train_dataloader = dict(
+    batch_size=2, num_workers=0, sampler=dict(type='KeyedSampler'),
+    dataset=dict(type='KeyedDataset', dataset=source_dataset))
+val_dataloader = dict(
+    batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(type='ToyStreetDataset', look='real', num_images=2, size=(32, 16), seed=1, split='val',
+                 test_mode=True, pipeline=pipeline))
+val_evaluator = dict(type='DomainIoUMetric', iou_metrics=['mIoU'])
+val_cfg = dict(type='ValLoop')
+translator = dict(
+    type='DiffusionTranslator', num_steps=4,
+    denoiser=dict(
+        type='Denoiser',
+        unet=dict(block_out_channels=(4, 8), layers_per_block=1, norm_num_groups=4, attention_head_dim=4,
+                  down_block_types=('DownBlock2D',) * 2, up_block_types=('UpBlock2D',) * 2),
+        init_cfg=dict(type='Constant', layer='Conv2d', val=0.01)),
+    sgg_hooks=[dict(type='LocalClassGuidanceHook', phase=1), dict(type='GlobalSceneGuidanceHook')])
+model = dict(
+    type='EncoderDecoder',
+    data_preprocessor=dict(type='SegDataPreProcessor', size=(16, 32), bgr_to_rgb=True, seg_pad_val=255,
+                           mean=[127.5] * 3, std=[127.5] * 3),
+    backbone=dict(type='ResNetV1c', depth=18, stem_channels=4, base_channels=4, norm_cfg=dict(type='BN')),
+    decode_head=dict(
+        type='FCNHead', in_channels=32, in_index=3, channels=8, num_convs=1, concat_input=False, num_classes=11,
+        norm_cfg=dict(type='BN'), loss_decode=dict(type='CrossEntropyLoss')),
+    test_cfg=dict(mode='whole'))
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=0.01))
+param_scheduler = [dict(type='PolyLR', eta_min=0.0, power=1.0, by_epoch=False)]
+train_cfg = dict(
+    type='ProgressiveTranslationLoop', stages=[10, 20], source_iters=4, stage_iters=4, final_iters=4,
+    translated_pipeline=[dict(type='LoadModalityImage'), dict(type='LoadMappedLabel'), dict(type='PackSegInputs')])
+default_hooks = dict(logger=dict(interval=1), checkpoint=dict(interval=1))
+"""
+_numbers = itertools.count()
+
+
+def config(folder: Path, **options) -> Config:
+    """The config, with dotted ``options`` (``train_cfg__guard`` for ``train_cfg.guard``) and a work dir in a folder."""
+    path = folder / 'tiny_ptl.py'
+    path.write_text(CONFIG.format(root=ROOT))
+    cfg = Config.fromfile(path)
+    cfg.work_dir = str(folder / 'work')
+    cfg.merge_from_dict({name.replace('__', '.'): value for name, value in options.items()})
+    return cfg
+
+
+def train(cfg: Config, resume: bool = False) -> Runner:
+    """Train as ``tools/train.py`` does; MMEngine wants every Runner of a process to have a name of its own."""
+    cfg.experiment_name = f'ptl_{next(_numbers)}_{Path(cfg.work_dir).parent.name}'
+    cfg.resume = resume
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    return runner
