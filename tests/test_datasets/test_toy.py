@@ -148,7 +148,7 @@ def test_things_shrink_with_distance():
     sizes = []
     for z in (5.0, 10.0, 20.0):
         buffer = _buffer()
-        buffer.draw(4, _panel(z))
+        buffer.draw(4, [_panel(z)])
         assert set(np.unique(buffer.depth)) == {np.float32(z), np.float32(FAR)}
         sizes.append((buffer.code > 0).sum())
     assert sizes[0] / sizes[1] == pytest.approx(4, rel=0.1) and sizes[1] / sizes[2] == pytest.approx(4, rel=0.15)
@@ -159,14 +159,34 @@ def test_near_things_hide_far_ones_in_any_order():
     buffers = [_buffer(), _buffer()]
     for buffer, order in zip(buffers, ((4, 5), (5, 4)), strict=True):
         for number in order:
-            buffer.draw(number, far if number == 4 else near)
+            buffer.draw(number, [far if number == 4 else near])
     assert np.array_equal(buffers[0].code, buffers[1].code)
     assert (buffers[0].code // PARTS == 5).sum() > 100 and (buffers[0].code // PARTS == 4).sum() > 100
 
 
+def test_views_together_are_each_view_alone(scenes):
+    scene = scenes[3]
+    cameras = scene._layout.camera.moved(0.4, 0.05, 0.01), scene._layout.camera
+    together = scene._look_from(*cameras)
+    for index, camera in enumerate(cameras):
+        alone, view = scene._look_from(camera), together.view(index)
+        for layer in ('depth', 'code', 's', 't'):
+            assert np.array_equal(getattr(view, layer), getattr(alone, layer)), layer
+    assert not np.array_equal(together.view(0).code, together.view(1).code)
+
+
+def test_modulo_is_numpys_remainder_bit_for_bit():
+    rng = np.random.default_rng(0)
+    for period in (0.55, 3.1, 17.0):
+        values = (rng.standard_normal(10_000) * 40).astype(np.float32)
+        near_multiples = np.nextafter(np.round(values / np.float32(period)) * np.float32(period), np.float32(0))
+        for a in (values, near_multiples):
+            assert np.array_equal(materials.modulo(a, period).view(np.int32), (a % np.float32(period)).view(np.int32))
+
+
 def test_a_facade_along_the_street_recedes():
     buffer = _buffer()
-    buffer.draw(4, Surface('facade', materials.facade, 'x', 4.0, 2.0, 60.0, 8.0))
+    buffer.draw(4, [Surface('facade', materials.facade, 'x', 4.0, 2.0, 60.0, 8.0)])
     row = buffer.depth[60]
     seen = np.flatnonzero(row < FAR)
     assert len(seen) > 50 and (np.diff(row[seen]) < 0).all()

@@ -1,8 +1,8 @@
 """What the surfaces of the toy world look like: functions from surface coordinates to part numbers.
 
-A material is called as ``material(s, t, surface)`` with ``s`` (1, w), metres along the surface, and ``t`` (h, w),
-metres above its base. It answers with (h, w) int8: the part of the surface each point belongs to, or ``HOLE`` where one
-looks through it. Parts get their colours and temperatures in ``appearance.py``; a material knows shape alone.
+A material is called as ``material(s, t, surface)`` with points on the surface: ``s`` (N,), metres along it, and ``t``
+(N,), metres above its base. It answers with (N,) int8: the part of the surface each point belongs to, or ``HOLE`` where
+one looks through it. Parts get their colours and temperatures in ``appearance.py``; a material knows shape alone.
 """
 
 from functools import lru_cache
@@ -24,11 +24,17 @@ def noise_tile() -> np.ndarray:
     return ((noise - noise.mean()) / noise.std()).astype(np.float32)
 
 
+def modulo(a: np.ndarray, period: float | np.ndarray) -> np.ndarray:
+    """``a % period`` of float32, bit for bit: float64 holds every step exactly and is ten times as fast."""
+    a, period = a.astype(np.float64), np.float32(period).astype(np.float64)
+    return (a - np.floor(a / period) * period).astype(np.float32)
+
+
 def noise(s: np.ndarray, t: np.ndarray, scale: float, phase: float) -> np.ndarray:
     """Noise at surface points; ``scale`` in tile pixels per metre, ``phase`` in [0, 1) moves the pattern."""
     column = (s * scale + phase * TILE).astype(np.int32) & (TILE - 1)
     row = (t * scale + phase * 7 * TILE).astype(np.int32) & (TILE - 1)
-    return noise_tile()[row, column]
+    return np.take(noise_tile(), row * TILE + column)
 
 
 def _plain(t: np.ndarray) -> np.ndarray:
@@ -44,7 +50,7 @@ def facade(s, t, surface):
     a, b, c = surface.form[:3]
     storey, bay = 2.8 + 0.8 * a, 2.0 + 2.0 * b
     bay = surface.length / max(round(surface.length / bay), 1)
-    u, v = s % bay / bay, t % storey / storey
+    u, v = modulo(s, bay) / bay, modulo(t, storey) / storey
     margin = 0.14 + 0.14 * c
     column, row = (u > margin) & (u < 1 - margin), (v > 0.25) & (v < 0.82)
     part = (column & row).astype(np.int8)
@@ -75,20 +81,20 @@ def wall(s, t, surface):
     """Parts: 0 masonry, 1 coping, plinth and pillars, 2 graffiti and posters."""
     part = _plain(t)
     a, b = surface.form[:2]
-    poster = (s % (5 + 4 * a) < 1.1 + b) & (t > 0.5) & (t < surface.height - 0.4)
+    poster = (modulo(s, 5 + 4 * a) < 1.1 + b) & (t > 0.5) & (t < surface.height - 0.4)
     part[poster & (noise(s, t, 24, a) > 0.9 - b)] = 2
     part[(t > surface.height - 0.18) | (t < 0.2)] = 1
-    part[np.broadcast_to(s % (3 + 3 * b) < 0.35, t.shape)] = 1
+    part[modulo(s, 3 + 3 * b) < 0.35] = 1
     return part
 
 
 def fence(s, t, surface):
     """Boards, or a railing one looks through. Parts: 0 boards or bars, 1 posts and rails."""
     part = _plain(t)
-    post = s % 2.4 < 0.2
+    post = modulo(s, 2.4) < 0.2
     rail = (np.abs(t - 0.2) < 0.1) | (np.abs(t - surface.height + 0.12) < 0.12)
     if surface.form[0] < 0.4:
-        part[~rail & (s % 0.55 > 0.3)] = HOLE
+        part[~rail & (modulo(s, 0.55) > 0.3)] = HOLE
     part[rail | post] = 1
     return part
 
@@ -186,7 +192,7 @@ def pole(s, t, surface):
     width = 0.2
     part = np.full(t.shape, HOLE, np.int8)
     stem = s if surface.side > 0 else surface.length - s
-    part[np.broadcast_to(stem < width, t.shape)] = 0
+    part[stem < width] = 0
     part[t > surface.height - 0.16] = 0
     part[(t > surface.height - 0.3) & (stem > surface.length - 0.9)] = 1
     return part
@@ -204,7 +210,7 @@ def sign(s, t, surface):
     )[shape]
     part = (away > 0.72).astype(np.int8)
     if shape == 3:
-        lamp = np.hypot(u * surface.length / surface.height, (v + 1) % 0.667 - 0.333) < 0.22
+        lamp = np.hypot(u * surface.length / surface.height, modulo(v + 1, 0.667) - 0.333) < 0.22
         part[lamp] = 2
         part[lamp & (np.floor((v + 1) / 0.667) == int(surface.form[1] * 3))] = 3
     else:

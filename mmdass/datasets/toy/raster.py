@@ -6,8 +6,9 @@ shifted horizon, so verticals stay vertical and a surface's depth is one number 
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -79,70 +80,139 @@ class Surface:
 
 
 class GBuffer:
-    """What each pixel sees, all (H, W): ``depth`` in metres, ``code`` = surface * PARTS + part, and the point on that
-    surface, ``s`` and ``t`` in metres (x and z on the ground, a direction in the sky).
+    """What each pixel sees, all (V * H, W): ``depth`` in metres, ``code`` = surface * PARTS + part, and the point on
+    that surface, ``s`` and ``t`` in metres (x and z on the ground, a direction in the sky).
+
+    The V pictures lie one below the other; their cameras differ in position and yaw alone.
     """
 
-    def __init__(self, camera: Camera) -> None:
-        width, height = camera.size
-        self.camera = camera
-        self.across, self.along, self.down = camera.rays()
-        self.depth = np.full((height, width), FAR, np.float32)
-        self.code = np.zeros((height, width), np.int16)
-        self.s = np.broadcast_to(np.arctan2(self.across, self.along) * 12, (height, width)).copy()
-        self.t = np.broadcast_to(-self.down[:, None] * 30, (height, width)).copy()
+    def __init__(self, *cameras: Camera) -> None:
+        width, height = cameras[0].size
+        self.cameras = cameras
+        self.across, self.along, down = map(np.stack, zip(*(camera.rays() for camera in cameras), strict=True))
+        self.down = down[0]
+        self.depth = np.full((len(cameras) * height, width), FAR, np.float32)
+        self.code = np.zeros(self.depth.shape, np.int16)
+        self.s = np.repeat(np.arctan2(self.across, self.along) * 12, height, axis=0)
+        self.t = np.repeat(down.reshape(-1, 1) * -30, width, axis=1)
+
+    def view(self, index: int) -> 'GBuffer':
+        """One of the pictures, in the same memory."""
+        view = GBuffer(self.cameras[index])
+        rows = slice(index * len(self.down), (index + 1) * len(self.down))
+        view.depth, view.code, view.s, view.t = (layer[rows] for layer in (self.depth, self.code, self.s, self.t))
+        return view
 
     def draw_ground(self, ground_map: 'GroundMap') -> None:
         """Fill the rows below the horizon from the map of the ground."""
-        first = int(np.searchsorted(self.down, self.camera.y / FAR, side='right'))
-        depth = self.camera.y / self.down[first:, None]
-        self.s[first:] = self.camera.x + depth * self.across
-        self.t[first:] = self.camera.z + depth * self.along
-        self.depth[first:] = depth
-        self.code[first:] = ground_map.lookup(ground_map.codes, self.s[first:], self.t[first:])
+        height = len(self.down)
+        for view, camera in enumerate(self.cameras):
+            first = int(np.searchsorted(self.down, camera.y / FAR, side='right'))
+            rows = slice(view * height + first, (view + 1) * height)
+            depth = camera.y / self.down[first:, None]
+            self.s[rows] = camera.x + depth * self.across[view]
+            self.t[rows] = camera.z + depth * self.along[view]
+            self.depth[rows] = depth
+            self.code[rows] = ground_map.lookup(ground_map.codes, self.s[rows], self.t[rows])
 
-    def _extent(self, surface: Surface) -> tuple[slice, slice] | None:
-        """Rows and columns that the rectangle may cover; None where it lies outside the picture."""
-        camera, (width, height) = self.camera, self.camera.size
-        (right, deep), (right2, deep2) = (camera.from_above(*end) for end in surface.ends)
-        if deep > deep2:
-            right, deep, right2, deep2 = right2, deep2, right, deep
-        if deep2 <= NEAR:
-            return None
-        if deep < NEAR:  # cut off what lies beside and behind the camera
-            right += (right2 - right) * (NEAR - deep) / (deep2 - deep)
-            deep = NEAR
+    def draw(self, first: int, surfaces: Sequence[Surface]) -> None:
+        """Draw surfaces, numbered from ``first``, wherever nothing nearer has been drawn.
+
+        All views and surfaces go through each step together, but for the materials: NumPy is slow at little arrays.
+        """
+        order = sorted(range(len(surfaces)), key=lambda index: surfaces[index].distance)[::-1]
+        surfaces = [surfaces[index] for index in order]
+        owner, pixel, depth, s, t = self._fragments(_Measures.of(surfaces))
+        part = np.empty(len(pixel), np.int8)
+        bounds = np.searchsorted(owner, np.arange(len(surfaces) + 1)).tolist()
+        for surface, start, stop in zip(surfaces, bounds[:-1], bounds[1:], strict=True):
+            if start < stop:
+                part[start:stop] = surface.material(s[start:stop], t[start:stop], surface)
+        code = part + ((first + np.array(order)) * PARTS).astype(np.int16)[owner]
+        seen = np.flatnonzero(part != HOLE)
+        np.minimum.at(self.depth.ravel(), pixel[seen], depth[seen])
+        seen = seen[depth[seen] == self.depth.ravel()[pixel[seen]]]
+        for layer, values in ((self.code, code), (self.s, s), (self.t, t)):
+            layer.ravel()[pixel[seen]] = values[seen]  # of two at the same depth the last, whose near end is nearer
+
+    def _fragments(self, measures: '_Measures') -> tuple[np.ndarray, ...]:
+        """The points at which rays meet the surfaces in front of what has been drawn, surface by surface.
+
+        Returns:
+            (F,) arrays: index of the surface, pixel in the flattened layers, depth, s and t.
+        """
+        windows = np.stack([measures.windows(camera) for camera in self.cameras], axis=1)  # (N, V, 4)
+        top, bottom, left, right = windows.reshape(-1, 4).T
+        window, row = np.repeat(np.arange(len(top)), bottom - top), _ranges(top, bottom)  # each row of each window
+        lengths = (right - left)[window]
+        views, width = self.across.shape
+        rim = (window % views * len(self.down) + row) * width
+        pixel = _ranges(rim + left[window], rim + right[window])
+        column = pixel + np.repeat(window * width - rim, lengths)  # in the flattened (N, V, W) planes
+        owner = np.repeat(window // views, lengths)
+
+        depths, places = self._planes(measures)
+        depth = depths.ravel()[column]
+        drop = (self.cameras[0].y - measures.base).astype(np.float32)
+        t = drop[owner] - np.repeat(self.down[row], lengths) * depth
+        inside = (t >= 0) & (t < measures.height.astype(np.float32)[owner]) & (depth < self.depth.ravel()[pixel])
+        inside = np.flatnonzero(inside)
+        return owner[inside], pixel[inside], depth[inside], places.ravel()[column[inside]], t[inside]
+
+    def _planes(self, measures: '_Measures') -> tuple[np.ndarray, np.ndarray]:
+        """Depth of each surface's plane in each column, and where along the surface that is, both (N, V, W)."""
+        x, z = np.array([(camera.x, camera.z) for camera in self.cameras]).T
+        faces_us = measures.faces_us[:, None]
+        ahead = (measures.at[:, None] - np.where(faces_us, z, x)).astype(np.float32)[..., None]
+        aside = (np.where(faces_us, x, z) - measures.start[:, None]).astype(np.float32)[..., None]
+        faces_us = faces_us[..., None]
+        depth = ahead / np.where(faces_us, self.along, self.across)
+        return depth, depth * np.where(faces_us, self.across, self.along) + aside
+
+
+def _ranges(starts: np.ndarray, stops: np.ndarray) -> np.ndarray:
+    """The integers from each start up to its stop, one range after the other."""
+    lengths = stops - starts
+    return np.arange(lengths.sum()) + np.repeat(stops - np.cumsum(lengths), lengths)
+
+
+class _Measures(NamedTuple):
+    """Of N surfaces, all (N,): ``faces_us`` where the axis is z, and the rest as in ``Surface``."""
+
+    faces_us: np.ndarray
+    at: np.ndarray
+    start: np.ndarray
+    length: np.ndarray
+    base: np.ndarray
+    height: np.ndarray
+
+    @classmethod
+    def of(cls, surfaces: Sequence[Surface]) -> '_Measures':
+        faces_us = np.array([each.axis == 'z' for each in surfaces])
+        rest = np.array([(each.at, each.start, each.length, each.base, each.height) for each in surfaces])
+        return cls(faces_us, *rest.T)
+
+    def windows(self, camera: Camera) -> np.ndarray:
+        """Top, bottom, left and right of the pixels that each may cover, (N, 4); zeros where it is out of sight."""
+        right, deep = camera.from_above(*self._ends())
+        swap = deep[0] > deep[1]
+        right, deep = (np.where(swap, each[::-1], each) for each in (right, deep))
+        cut = (deep[0] < NEAR) & (deep[1] > NEAR)  # off goes what lies beside and behind the camera
+        right[0, cut] += ((right[1] - right[0]) * (NEAR - deep[0]))[cut] / (deep[1] - deep[0])[cut]
+        ahead, deep = deep[1] > NEAR, np.maximum(deep, NEAR)
+        width, height = camera.size
         focal, horizon = camera.focal * width, camera.horizon * height
-        columns = [round(focal * x / z + width / 2) for x, z in ((right, deep), (right2, deep2))]
-        drop, rise = camera.y - surface.base, camera.y - surface.base - surface.height
-        rows = [round(focal * y / z + horizon) for y in (rise, drop) for z in (deep, deep2)]
-        left, stop = max(min(columns), 0), min(max(columns), width)
-        top, bottom = max(min(rows), 0), min(max(rows), height)
-        return (slice(top, bottom), slice(left, stop)) if top < bottom and left < stop else None
+        drop = camera.y - self.base
+        rise = drop - self.height
+        rows = np.rint(focal * np.stack([rise, drop])[:, None] / deep + horizon).clip(0, height)  # (2, 2, N)
+        columns = np.rint(focal * right / deep + width / 2).clip(0, width)
+        windows = np.stack([rows.min((0, 1)), rows.max((0, 1)), columns.min(0), columns.max(0)], axis=1).astype(int)
+        return windows * (ahead & (windows[:, 0] < windows[:, 1]) & (windows[:, 2] < windows[:, 3]))[:, None]
 
-    def draw(self, number: int, surface: Surface) -> None:
-        """Draw one surface wherever nothing nearer has been drawn."""
-        window = self._extent(surface)
-        if window is None:
-            return
-        rows, columns = window
-        camera, x, z = self.camera, self.across[None, columns], self.along[None, columns]
-        if surface.axis == 'x':
-            depth = (surface.at - camera.x) / x
-            s = depth * z + (camera.z - surface.start)
-        else:
-            depth = (surface.at - camera.z) / z
-            s = depth * x + (camera.x - surface.start)
-        nearer = depth < self.depth[window]
-        if not nearer.any():
-            return
-        t = (camera.y - surface.base) - self.down[rows, None] * depth
-        part = surface.material(s, t, surface)
-        seen = (part != HOLE) & (t >= 0) & (t < surface.height) & nearer
-        np.copyto(self.depth[window], depth, where=seen)
-        np.copyto(self.code[window], part + np.int16(number * PARTS), where=seen)
-        np.copyto(self.s[window], s, where=seen)
-        np.copyto(self.t[window], t, where=seen)
+    def _ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """x and z of the two vertical edges, each (2, N)."""
+        along = np.stack([self.start, self.start + self.length])
+        return np.where(self.faces_us, along, self.at), np.where(self.faces_us, self.at, along)
 
 
 class GroundMap:

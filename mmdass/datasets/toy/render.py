@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from .appearance import Appearance
-from .materials import PARTS, TEXELS, TILE, noise_tile
+from .materials import PARTS, TEXELS, TILE, modulo, noise_tile
 from .raster import FAR, GROUND, GBuffer, GroundMap
 
 _LOG_DEPTH = 5.70378  # CARLA's logarithmic depth: 1 + ln(depth / FAR) / 5.70378
@@ -53,7 +53,7 @@ def draw_weather(rng: np.random.Generator, shadow: tuple[float, float]) -> Weath
 
 def sunlit(buffer: GBuffer, ground: GroundMap, appearance: Appearance) -> np.ndarray:
     """How much direct sun each pixel gets, (H, W) in [0, 1]: by orientation, and on the ground by cast shadows."""
-    lit = appearance.sun[buffer.code]
+    lit = np.take(appearance.sun, buffer.code)
     on_ground = (buffer.code >= PARTS) & (buffer.code < PARTS * (1 + len(GROUND)))
     lit[on_ground] *= ground.lookup(ground.sunlit, buffer.s[on_ground], buffer.t[on_ground]) * np.float32(1 / 255)
     return lit
@@ -70,13 +70,14 @@ def texture(buffer: GBuffer, appearance: Appearance, strength: float) -> np.ndar
     fine = _noise(buffer.s * TEXELS, buffer.t * TEXELS, phase)
     coarse = _noise(buffer.s * 3, buffer.t * 3, phase)
     near = 12 / (12 + buffer.depth)  # what is smaller than a pixel averages out
-    factor = 1 + strength * appearance.grain[buffer.code] * (fine * near + 0.7 * coarse)
-    rows, columns = np.nonzero((appearance.courses[buffer.code, 0] > 0) & (buffer.depth < 18))
-    long, high = appearance.courses[buffer.code[rows, columns]].T
-    s, t, depth = (layer[rows, columns] for layer in (buffer.s, buffer.t, buffer.depth))
-    level, rise = np.divmod(t, high)
-    joint = (rise < 0.07) | ((s + 0.5 * long * (level % 2)) % long < 0.06)
-    factor[rows, columns] -= joint * (0.3 * strength * (1 - depth / 18))
+    factor = 1 + strength * np.take(appearance.grain, buffer.code) * (fine * near + 0.7 * coarse)
+    laid = np.take(appearance.courses[:, 0] > 0, buffer.code)
+    pixels = np.flatnonzero(laid & (buffer.depth < 18))
+    code, s, t, depth = (layer.ravel()[pixels] for layer in (buffer.code, buffer.s, buffer.t, buffer.depth))
+    long, high = np.take(appearance.courses, code, axis=0).T
+    course = np.floor(t.astype(np.float64) / high).astype(np.float32)  # np.divmod is slow, see ``modulo``
+    joint = (modulo(t, high) < 0.07) | (modulo(s + 0.5 * long * modulo(course, 2), long) < 0.06)
+    factor.ravel()[pixels] -= joint * (0.3 * strength * (1 - depth / 18))
     return np.clip(factor, 0.2, 1.8)
 
 

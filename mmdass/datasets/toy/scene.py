@@ -65,12 +65,10 @@ class ToyScene:
         return furnish(self._layout.surfaces, self._weather.towards_sun, self._layout.camera.x,
                        self._stream('colours'), self._stream('heats'))
 
-    def _look_from(self, camera: Camera) -> GBuffer:
-        buffer = GBuffer(camera)
+    def _look_from(self, *cameras: Camera) -> GBuffer:
+        buffer = GBuffer(*cameras)
         buffer.draw_ground(self._layout.ground)
-        surfaces = enumerate(self._layout.surfaces, start=1 + len(GROUND))
-        for number, surface in sorted(surfaces, key=lambda pair: pair[1].distance):  # near ones first hide the others
-            buffer.draw(number, surface)
+        buffer.draw(1 + len(GROUND), self._layout.surfaces)
         return buffer
 
     @cached_property
@@ -116,8 +114,10 @@ class ToyScene:
     def _event_counts(self) -> np.ndarray:
         rng = self._stream('event')
         step = rng.uniform(0.25, 0.6), rng.uniform(-0.06, 0.06), rng.uniform(-0.012, 0.012)
-        earlier = self._look_from(self._layout.camera.moved(*(-part for part in step)))
-        before, after = (self._radiance(buffer, 1.2, self._weather.sight) for buffer in (earlier, self._buffer))
+        camera = self._layout.camera
+        pair = self._look_from(camera.moved(*(-part for part in step)), camera)
+        self._buffer = pair.view(1)  # who wants the label too need not look again
+        before, after = np.split(self._radiance(pair, 1.2, self._weather.sight), 2)
         return render.event_counts(before, after, rng.uniform(0.15, 0.25), rng)
 
     def events(self, microseconds: int = 50_000) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
