@@ -8,6 +8,8 @@ import sys
 VERBS = {
     'check': ('mmdass.check:main', 'look at all data that a config will load, before any GPU time is spent'),
     'prepare': ('mmdass.prepare:main', 'make the files that train from a data set as downloaded'),
+    'translate': (
+        'mmdass.apis.translate_command:main', "make labelled images look like the target's, guided by their labels"),
     'parity': ('mmdass.apis.parity:main', "compare our numbers with the official implementation's, row by row"),
     'convert': ('mmdass.checkpoints.convert:main', "turn another code base's checkpoint into one of ours"),
     'benchmark': ('mmdass.benchmarks:main', 'measure speed and memory'),

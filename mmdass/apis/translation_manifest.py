@@ -28,6 +28,10 @@ class TranslationError(ValueError):
     """A translation that cannot begin, or did not succeed, in a sentence for the user."""
 
 
+class FailedImagesError(TranslationError):
+    """Some images could not be translated; all others were."""
+
+
 @dataclass(frozen=True)
 class TranslatedImage:
     """A line of the manifest.
@@ -81,6 +85,12 @@ def read_manifest(folder: str | Path) -> list[TranslatedImage]:
     if not path.is_file():
         raise TranslationError(f'{path} does not exist: the folder, or one of its shards, is not translated yet.')
     return [entry for entry in _read_lines(path) if isinstance(entry, TranslatedImage)]
+
+
+def list_images(folder: str | Path, without: Collection[str] = ()) -> None:
+    """Write ``images.txt``: all images of the manifest, except those ids."""
+    entries = read_manifest(folder)
+    _write(Path(folder) / 'images.txt', [entry.image + '\n' for entry in entries if entry.id not in without])
 
 
 @contextmanager
@@ -180,17 +190,12 @@ class TranslationFolder:
             journals = [path for path in self._journals() if self._is_idle(path, stack)]
             done, failed = self._read()
             lines = [entry.line() + '\n' for _, entry in sorted(done.items())]
-            self._write(self._manifest, lines)
-            self.list_images()
+            _write(self._manifest, lines)
+            list_images(self.root)
             if not failed - done.keys():
                 for path in journals:
                     path.unlink(missing_ok=True)
         return True
-
-    def list_images(self, without: Collection[str] = ()) -> None:
-        """Write ``images.txt``: all images of the manifest except those ids."""
-        entries = read_manifest(self.root)
-        self._write(self.root / 'images.txt', [entry.image + '\n' for entry in entries if entry.id not in without])
 
     def _settles(self, ids: Collection[str]) -> bool:
         done, failed = self._read()
@@ -225,10 +230,10 @@ class TranslationFolder:
         with (self.work / f'{self.name}.jsonl').open('a') as file:
             file.write('\n' + line)
 
-    @staticmethod
-    def _write(path: Path, lines: list[str]) -> None:
-        with replace_atomically(path) as partial:
-            partial.write_text(''.join(lines))
+
+def _write(path: Path, lines: list[str]) -> None:
+    with replace_atomically(path) as partial:
+        partial.write_text(''.join(lines))
 
 
 def _read_lines(path: Path, torn: bool = False) -> Iterator[TranslatedImage | str]:

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from mmdass.evaluation.batching import same_sized_batches
 from mmdass.prepare.images import png_bytes
 
-from .translation_manifest import TranslationError, TranslationFolder, open_folder
+from .translation_manifest import FailedImagesError, TranslationError, TranslationFolder, open_folder
 
 _VOID = 255
 _NO_PIXELS = ('chunk', 'pretrained', 'init_cfg')
@@ -70,8 +70,9 @@ def translate_dataset(
         Path of ``manifest.jsonl``; it exists when all shards are done.
 
     Raises:
-        TranslationError: The folder is another translation's or damaged; the disk is full; or, after all others were
-            translated, images that could not be.
+        TranslationError: The folder is another translation's or damaged, another process is at work on this shard, or
+            the disk is full.
+        FailedImagesError: Images could not be translated; all others were.
         FloatingPointError: The denoiser's output is not finite even without guidance.
     """
     start = translator.start if start is None else start
@@ -282,4 +283,4 @@ def _raise_failures(failures: Mapping[str, str], total: int) -> None:
     lines = [f'{id_}: {reason}' for id_, reason in failures.items()][:_SHOWN]
     if len(failures) > _SHOWN:
         lines.append(f'... and {len(failures) - _SHOWN} more')
-    raise TranslationError('\n  '.join([f'{len(failures)} of {total} images could not be translated:', *lines]))
+    raise FailedImagesError('\n  '.join([f'{len(failures)} of {total} images could not be translated:', *lines]))
