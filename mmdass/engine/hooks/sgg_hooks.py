@@ -91,7 +91,7 @@ class SGGHook(Hook):
             return mean
         with torch.enable_grad():
             state = x.detach().requires_grad_()
-            image = step.to_image(self._seen(state, step))
+            image = step.to_image(self.seen(state, step))
         image_gradient = self._image_gradient(image.detach(), step, label, rows, weights)
         (gradient,) = torch.autograd.grad(image, state, image_gradient)
         delta = -self.scale * variance * gradient
@@ -110,7 +110,8 @@ class SGGHook(Hook):
         images = self.regions(step).images
         return torch.arange(len(images), device=images.device), step.noise.new_ones(len(images))
 
-    def _seen(self, x: Tensor, step: ReverseStep) -> Tensor:
+    def seen(self, x: Tensor, step: ReverseStep) -> Tensor:
+        """The states that the segmentor is shown for states (N, C, h, w)."""
         if self.guide_on == 'xk':
             return x
         return (x - (1 - step.alpha_cumprod).sqrt() * step.noise) / step.alpha_cumprod.sqrt()
@@ -178,12 +179,17 @@ class LocalClassGuidanceHook(SGGHook):
         num_classes: Guide by so many classes, drawn at each step from those that an image shows, their losses weighted
             so that the gradient is right on average; None, the paper's, for all.
         **kwargs: Arguments of ``SGGHook``.
+
+    Raises:
+        ValueError: ``num_classes`` less than 1.
     """
 
     name = 'lcg'
 
     def __init__(self, phase: int = 1, num_classes: int | None = None, **kwargs) -> None:
         super().__init__(phase=phase, **kwargs)
+        if num_classes is not None and num_classes < 1:
+            raise ValueError(f'LocalClassGuidanceHook: num_classes={num_classes}; choose at least 1, or None for all')
         self.num_classes = num_classes
 
     def regions(self, step: ReverseStep) -> LabelRegions:
@@ -202,7 +208,7 @@ class LocalClassGuidanceHook(SGGHook):
         for rows, generator in zip(step.classes.rows, step.generators, strict=True):
             order = torch.randperm(len(rows), generator=generator)[:self.num_classes].tolist()
             chosen += [rows[place] for place in sorted(order)]
-            weights += [len(rows) / len(order)] * len(order)
+            weights += [max(len(rows) / self.num_classes, 1.0)] * len(order)
         return torch.tensor(chosen, dtype=torch.long, device=step.noise.device), step.noise.new_tensor(weights)
 
 

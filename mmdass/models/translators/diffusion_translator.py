@@ -140,6 +140,7 @@ class DiffusionTranslator(BaseModule):
         images = self._pad(images.to(device, self.dtype), mode='reflect')
         labels = self._pad(labels.to(device, torch.long), value=VOID)
         state = self.denoiser.encode(images)
+        self._check_state(state)
         x, losses = self._walk(state, labels, ids, stage, start, self.sgg_hooks)
         broken = _broken(x)
         if broken and self.sgg_hooks:
@@ -184,10 +185,6 @@ class DiffusionTranslator(BaseModule):
         """The noise in the states, and what the next ones are drawn from."""
         scheduler = self.denoiser.scheduler
         noise, variance_logits = self.denoiser.predict(x, torch.full((len(x),), timestep, device=x.device))
-        if noise.shape != x.shape:
-            raise ValueError(
-                f'the denoiser turns states of shape {tuple(x.shape)} into noise of shape {tuple(noise.shape)}; '
-                'check `in_channels` and `out_channels` of its unet')
         clip = scheduler.config.clip_sample
         return noise, posterior(scheduler, x, noise, timestep, previous, variance_logits, clip)
 
@@ -199,6 +196,14 @@ class DiffusionTranslator(BaseModule):
         """Images (N, ..., H, W) with sides that are multiples of the denoiser's stride, filled up right and below."""
         bottom, right = (-side % self.denoiser.stride for side in images.shape[-2:])
         return F.pad(images, (0, right, 0, bottom), **kwargs)
+
+    def _check_state(self, state: Tensor) -> None:
+        channels, config = state.shape[1], self.denoiser.unet.config
+        if config.in_channels != channels or config.out_channels not in (channels, 2 * channels):
+            raise ValueError(
+                f"the denoiser's unet has {config.in_channels} input and {config.out_channels} output channels, but the "
+                f'states of its chain have {channels}; it needs as many of each, or twice the outputs for a learned '
+                'variance')
 
     def _check(self, images: Tensor, labels: Tensor, ids: list[str]) -> None:
         if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():

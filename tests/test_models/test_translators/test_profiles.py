@@ -1,0 +1,46 @@
+import pytest
+from tiny_translator import UNET
+
+from mmdass.models import DiffusionTranslator
+from mmdass.models.translators import PROFILES
+
+DENOISER = dict(type='Denoiser', unet=UNET)
+
+
+@pytest.fixture(autouse=True)
+def scope(default_scope):
+    """Names without a prefix."""
+
+
+@pytest.mark.parametrize('profile', PROFILES)
+def test_profiles_build(profile):
+    translator = DiffusionTranslator(DENOISER, profile=profile)
+    assert [hook.name for hook in translator.sgg_hooks] == ['lcg', 'gsg']
+    assert translator.start == 600
+    assert len(translator.timesteps(600)) == PROFILES[profile]['num_steps']
+
+
+def test_the_paper_profile_is_the_default_but_for_the_hooks():
+    plain, paper = DiffusionTranslator(DENOISER), DiffusionTranslator(DENOISER, profile='paper')
+    assert plain.timesteps(plain.start) == paper.timesteps(paper.start) == list(range(599, -1, -1))
+    assert not plain.sgg_hooks
+    for hook in paper.sgg_hooks:
+        assert (hook.scale, hook.trust_region, hook.guide_on, hook.every) == (60, None, 'xk', 2)
+
+
+def test_explicit_arguments_win():
+    translator = DiffusionTranslator(
+        DENOISER, [dict(type='GlobalSceneGuidanceHook', scale=7.0, guide_on='xk')], start=200, num_steps=200,
+        profile='fast')
+    (hook,) = translator.sgg_hooks
+    assert (hook.name, hook.scale, hook.guide_on) == ('gsg', 7.0, 'xk')
+    assert hook.trust_region == 0.3  # the profile's
+    assert len(translator.timesteps(200)) == 200
+    assert not DiffusionTranslator(DENOISER, [], profile='fast').sgg_hooks
+
+
+def test_refuses_unknown_names():
+    with pytest.raises(ValueError, match='quick.*fast'):
+        DiffusionTranslator(DENOISER, profile='quick')
+    with pytest.raises(ValueError, match='float8'):
+        DiffusionTranslator(DENOISER, dtype='float8')
