@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import torch
-from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
+from diffusers import DDPMPipeline, DDPMScheduler, ModelMixin, UNet2DModel
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -24,12 +24,13 @@ class Denoiser(BaseModel):
     has twice as many output as input channels. The state of the diffusion chain is the image, RGB in [-1, 1].
 
     Args:
-        unet: A key of ``DENOISER_SIZES``, a dict with the arguments of diffusers' ``UNet2DModel``, or the config, with
-            ``type``, of another registered network.
+        unet: A key of ``DENOISER_SIZES``, a dict with the arguments of diffusers' ``UNet2DModel``, the config, with
+            ``type``, of another registered network, or a network.
         pretrained: Instead of ``unet``: folder in diffusers' layout (a ``DDPMPipeline`` or its U-Net alone), a hub id,
             or 'toy', the one shipped, which ``configs/sgg_ptl/denoiser_toy.py`` trained.
         scheduler: Arguments of diffusers' ``DDPMScheduler`` that differ from those in the folder of ``pretrained``, or
-            from its defaults, which are guided-diffusion's 1000 linear steps.
+            from its defaults, which are guided-diffusion's 1000 linear steps. ``prediction_type`` says what the
+            network predicts: 'epsilon', the noise, or 'v_prediction', Stable Diffusion 2's velocity.
         vlb_weight: Weight of the variational bound (bits per dimension), which trains a learned variance
             (guided-diffusion: 1 with 1000 steps).
         data_preprocessor: Config of one that gives RGB in [-1, 1].
@@ -37,13 +38,14 @@ class Denoiser(BaseModel):
             ``tools/train.py``.
 
     Raises:
-        ValueError: Not exactly one of ``unet`` and ``pretrained``, or an unknown size.
+        ValueError: Not exactly one of ``unet`` and ``pretrained``, an unknown size, or a network that predicts what it
+            should not.
         FileNotFoundError: ``pretrained`` cannot be read.
     """
 
     def __init__(
         self,
-        unet: str | dict | None = None,
+        unet: str | dict | nn.Module | None = None,
         pretrained: str | None = None,
         scheduler: dict | None = None,
         vlb_weight: float = 1.0,
@@ -57,6 +59,9 @@ class Denoiser(BaseModel):
         self.unet, schedule = _load(pretrained) if unet is None else (_build_unet(unet), {})
         schedule.setdefault('variance_type', 'learned_range' if self._learns_variance else 'fixed_small')
         self.scheduler = DDPMScheduler.from_config({**schedule, **(scheduler or {})})
+        if self.scheduler.config.prediction_type not in ('epsilon', 'v_prediction'):
+            raise ValueError(f"{type(self).__name__}: prediction_type must be 'epsilon' or 'v_prediction', not "
+                             f'{self.scheduler.config.prediction_type!r}')
         self.vlb_weight = vlb_weight
 
     @property
@@ -76,6 +81,14 @@ class Denoiser(BaseModel):
         """States to images (N, 3, H, W), RGB around [-1, 1], differentiable: the same."""
         return x
 
+    def decode_for_guide(self, x: Tensor) -> Tensor:
+        """States to images as a guide sees them, differentiable; as ``decode`` where that is cheap."""
+        return self.decode(x)
+
+    def run_unet(self, x: Tensor, timesteps: Tensor) -> Tensor:
+        """The network's output for noisy states (N, C, H, W) at timesteps (N,)."""
+        return self.unet(x, timesteps).sample
+
     def predict(self, x: Tensor, timesteps: Tensor) -> tuple[Tensor, Tensor | None]:
         """The noise in noisy states.
 
@@ -86,8 +99,16 @@ class Denoiser(BaseModel):
         Returns:
             The noise, and the logits of a learned variance (-1 the smallest, 1 the largest) or None; as ``x``.
         """
-        output = self.unet(x, timesteps).sample.to(x.dtype)
-        return output.chunk(2, dim=1) if self._learns_variance else (output, None)
+        output = self.run_unet(x, timesteps).to(x.dtype)
+        output, variance_logits = output.chunk(2, dim=1) if self._learns_variance else (output, None)
+        if self.scheduler.config.prediction_type == 'v_prediction':
+            abar = self._signal(x, timesteps)
+            output = abar.sqrt() * output + (1 - abar).sqrt() * x
+        return output, variance_logits
+
+    def _signal(self, x: Tensor, timesteps: Tensor) -> Tensor:
+        """The share of the signal's variance (N, 1, 1, 1) in states (alpha-bar)."""
+        return self.scheduler.alphas_cumprod.to(x)[timesteps].view(-1, 1, 1, 1)
 
     def forward(self, inputs: Tensor, data_samples: list | None = None, mode: str = 'tensor') -> Tensor | dict:
         """Estimate images (N, 3, H, W) from their noisy states at random timesteps; with ``mode='loss'`` the losses.
@@ -99,22 +120,38 @@ class Denoiser(BaseModel):
         timesteps = torch.randint(self.scheduler.config.num_train_timesteps, x0.shape[:1], device=x0.device)
         x = self.scheduler.add_noise(x0, noise, timesteps)
         predicted, variance_logits = self.predict(x, timesteps)
+        abar = self._signal(x, timesteps)
         if mode != 'loss':
-            abar = self.scheduler.alphas_cumprod.to(x)[timesteps].view(-1, 1, 1, 1)
             return self.decode((x - (1 - abar).sqrt() * predicted) / abar.sqrt())
-        losses = dict(loss_noise=F.mse_loss(predicted, noise))
+        error = F.mse_loss(predicted, noise, reduction='none')
+        if self.scheduler.config.prediction_type == 'v_prediction':
+            error = error / abar  # the squared error of the velocity
+        losses = dict(loss_noise=error.mean())
         if variance_logits is not None:
             bound = variational_bound(self.scheduler, x0, x, predicted.detach(), variance_logits, timesteps)
             losses['loss_vlb'] = self.vlb_weight * bound.mean()
         return losses
 
     def export(self, folder: str | Path) -> None:
-        """Write a folder in half precision, which ``pretrained`` and diffusers' ``DDPMPipeline`` read."""
-        pipeline = DDPMPipeline(_half_copy(self.unet), self.scheduler)
+        """Write a folder in half precision, which ``pretrained`` and diffusers' ``DDPMPipeline`` read.
+
+        Raises:
+            TypeError: The network is none of diffusers'.
+        """
+        pipeline = DDPMPipeline(half_copy(self.unet), self.scheduler)
         pipeline.save_pretrained(folder)
 
 
-def _build_unet(unet: str | dict) -> nn.Module:
+def half_copy(network: ModelMixin) -> ModelMixin:
+    """A copy in half precision of one of diffusers' networks."""
+    copy = type(network).from_config(network.config)
+    copy.load_state_dict(network.state_dict())
+    return copy.half()
+
+
+def _build_unet(unet: str | dict | nn.Module) -> nn.Module:
+    if isinstance(unet, nn.Module):
+        return unet
     if isinstance(unet, str):
         if unet not in DENOISER_SIZES:
             raise ValueError(f'unknown denoiser size {unet!r}; choose one of {sorted(DENOISER_SIZES)}')
@@ -136,9 +173,3 @@ def _load(pretrained: str) -> tuple[UNet2DModel, dict]:
             f"cannot read the denoiser {pretrained!r}: {error}\nSet `pretrained` to a folder in diffusers' layout, as "
             'the training of a denoiser writes (WORK_DIR/denoiser), or to a hub id that this machine can reach.'
         ) from error
-
-
-def _half_copy(unet: UNet2DModel) -> UNet2DModel:
-    copy = UNet2DModel.from_config(unet.config)
-    copy.load_state_dict(unet.state_dict())
-    return copy.half()
