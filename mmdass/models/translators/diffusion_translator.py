@@ -171,7 +171,7 @@ class DiffusionTranslator(BaseModule):
                 noise, normal = self._reverse(x, timestep, previous)
                 step = ReverseStep(
                     timestep=timestep, previous=previous, remaining=remaining, noise=noise,
-                    alpha_cumprod=alphas_cumprod[timestep], guide=self.guide, to_image=self.denoiser.decode,
+                    alpha_cumprod=alphas_cumprod[timestep], guide=self.guide, to_image=self.denoiser.decode_for_guide,
                     classes=classes, scenes=scenes, generators=choices)
                 x_next = normal.mean
                 for hook in hooks:
@@ -201,9 +201,9 @@ class DiffusionTranslator(BaseModule):
         channels, config = state.shape[1], self.denoiser.unet.config
         if config.in_channels != channels or config.out_channels not in (channels, 2 * channels):
             raise ValueError(
-                f"the denoiser's unet has {config.in_channels} input and {config.out_channels} output channels, but the "
-                f'states of its chain have {channels}; it needs as many of each, or twice the outputs for a learned '
-                'variance')
+                f"the denoiser's unet has {config.in_channels} input and {config.out_channels} output channels, but "
+                f'the states of its chain have {channels}; it needs as many of each, or twice the outputs for a '
+                'learned variance')
 
     def _check(self, images: Tensor, labels: Tensor, ids: list[str]) -> None:
         if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():

@@ -51,8 +51,9 @@ class Guide(nn.Module):
     def _normalize(self, images: Tensor) -> Tensor:
         """What the segmentor's own preprocessor makes of an image file; that one takes lists of BGR pixels."""
         pixels = (images + 1) * 127.5
-        if not getattr(self.preprocessor, '_channel_conversion', False):  # it would turn BGR files into RGB
+        own = vars(self.preprocessor)
+        if not own.get('_channel_conversion', own.get('channel_conversion')):  # which would turn a file's BGR into RGB
             pixels = pixels.flip(1)
-        if getattr(self.preprocessor, '_enable_normalize', False):
+        if own.get('_enable_normalize'):
             pixels = (pixels - self.preprocessor.mean) / self.preprocessor.std
         return pixels

@@ -132,7 +132,7 @@ def test_guidance_improves_what_the_guide_says():
     guided = make_translator(both_hooks(scale=1e6, trust_region=0.5, guide_on='x0_detached'), num_steps=20)
     unguided = make_translator(num_steps=20)
     before, after = (loss(each.translate(IMAGES, LABELS, IDS).images) for each in (unguided, guided))
-    assert after < 0.9 * before
+    assert after < 0.95 * before
 
 
 def test_other_sizes_are_padded_as_void_and_cropped():
