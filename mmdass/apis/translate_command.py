@@ -9,7 +9,6 @@ it, and are listed), 1 if some could not be or nothing could begin, 130 if inter
 """
 
 import argparse
-import copy
 import os
 import re
 import sys
@@ -28,7 +27,7 @@ from mmdass.checkpoints.convert import find_state_dict
 from mmdass.checkpoints.loader import CheckpointError, load_checkpoint_file
 from mmdass.datasets import LabelSpace, ModalityDataset
 from mmdass.evaluation.metrics import InceptionFeatures, RandomFeatures
-from mmdass.models.translators.profiles import PROFILES
+from mmdass.models.translators.profiles import PROFILES, set_profile
 from mmdass.prepare.run import positive
 from mmdass.registry import DATASETS, MODELS
 from mmdass.utils.config import load_config
@@ -139,21 +138,11 @@ def _read_config(args: argparse.Namespace) -> Config:
             f'{args.config} has no {", ".join(missing)}. Take a config of configs/sgg_ptl that translates, such as '
             'gta_to_cityscapes.py.')
     if args.profile:
-        _set_profile(cfg.translator, args.profile)
+        set_profile(cfg.translator, args.profile)
         cfg.merge_from_dict(args.cfg_options or {})
     if args.source:
         _set_folders(cfg.source_dataset, args.source.resolve(), args.labels.resolve())
     return cfg
-
-
-def _set_profile(translator: ConfigDict, name: str) -> None:
-    """A profile's settings instead of the config's, except the scales of guidance, which are calibrated to the data."""
-    scales = {hook.type.rpartition('.')[2]: hook.scale for hook in translator.get('sgg_hooks') or () if 'scale' in hook}
-    settings = copy.deepcopy(PROFILES[name])
-    for hook in settings['sgg_hooks']:
-        kind = hook['type'].rpartition('.')[2]
-        hook.update({'scale': scales[kind]} if kind in scales else {})
-    translator.update(settings, profile=name)
 
 
 def _set_folders(source: ConfigDict, images: Path, labels: Path) -> None:

@@ -4,6 +4,8 @@
 the predicted clean image by a random part of the classes within a trust region, ``debug`` a few steps in float64.
 """
 
+import copy
+
 _LITERAL = dict(guide_on='xk', trust_region=None)
 _CONTROLLED = dict(guide_on='x0_detached', trust_region=0.3)
 
@@ -42,6 +44,19 @@ def apply_profile(name: str | None, arguments: dict) -> dict:
         defaults = {_base_name(hook): hook for hook in profile['sgg_hooks']}
         given['sgg_hooks'] = [{**defaults.get(_base_name(hook), {}), **hook} for hook in given['sgg_hooks']]
     return profile | given
+
+
+def set_profile(translator: dict, name: str) -> None:
+    """Change a config of ``DiffusionTranslator`` to a profile's settings, whatever it says itself.
+
+    The scales of guidance stay, as they are calibrated to the data.
+    """
+    scales = {_base_name(hook): hook['scale'] for hook in translator.get('sgg_hooks') or () if 'scale' in hook}
+    settings = copy.deepcopy(PROFILES[name])
+    for hook in settings['sgg_hooks']:
+        kind = _base_name(hook)
+        hook.update({'scale': scales[kind]} if kind in scales else {})
+    translator.update(settings, profile=name)
 
 
 def _base_name(hook: dict) -> str:
