@@ -138,8 +138,12 @@ class Denoiser(BaseModel):
         Raises:
             TypeError: The network is none of diffusers'.
         """
-        pipeline = DDPMPipeline(half_copy(self.unet), self.scheduler)
-        pipeline.save_pretrained(folder)
+        unet = getattr(self.unet, 'model', self.unet)  # mmagic wraps diffusers' networks
+        if not isinstance(unet, ModelMixin):
+            raise TypeError(
+                f"a {type(unet).__name__} cannot be written in diffusers' layout; remove ExportDenoiserHook, and read "
+                "the training's checkpoint by the denoiser's `init_cfg`")
+        DDPMPipeline(half_copy(unet), self.scheduler).save_pretrained(folder)
 
 
 def half_copy(network: ModelMixin) -> ModelMixin:
