@@ -7,7 +7,7 @@ from .necks import BottleneckProjection
 from .priors import AutoencoderTrainer
 from .pseudo_labelers import ConfidencePseudoLabeler, DiffusionPseudoLabeler
 from .segmentors import MADM, SelfTraining, UDASegmentor
-from .translators import Denoiser, DiffusionTranslator, Guide
+from .translators import Denoiser, DiffusionTranslator, Guide, LatentDenoiser
 from .utils import ClassMix, EMATeacher, StrongAugmentation
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     'DomainPairDataPreprocessor',
     'EMATeacher',
     'Guide',
+    'LatentDenoiser',
     'LatentPaletteHead',
     'LearnableConditioning',
     'SelfTraining',

@@ -1,7 +1,5 @@
 """Stable Diffusion as an MMSeg backbone."""
 
-import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +12,8 @@ from torch import Tensor
 from mmdass.registry import MODELS
 
 from ..utils.finite_check import FiniteCheck
-from .stable_diffusion_parts import load_parts, load_vae, random_parts, weights_hash
+from .stable_diffusion_parts import build_parts, encode_images
+from .stable_diffusion_recipe import StableDiffusionRecipe
 
 
 @dataclass
@@ -34,7 +33,7 @@ class StableDiffusionOutput:
 
 
 @MODELS.register_module()
-class StableDiffusionBackbone(BaseModule):
+class StableDiffusionBackbone(StableDiffusionRecipe, BaseModule):
     """One UNet pass of Stable Diffusion at a timestep near 0, its up-path features as a pyramid.
 
     Source: MADM section 3.1 and its ``ldm_diffusers.py``; networks and noise schedule are diffusers', untouched.
@@ -89,21 +88,14 @@ class StableDiffusionBackbone(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if (pretrained is None) == (random_init is None):
-            raise ValueError('StableDiffusionBackbone needs exactly one of `pretrained` and `random_init`')
         if noise_resize not in ('bicubic', 'draw'):
             raise ValueError(f"noise_resize must be 'bicubic' or 'draw', not {noise_resize!r}")
-        parts = random_parts(random_init) if pretrained is None else load_parts(pretrained, revision)
-        self.unet, self.scheduler = parts.unet, parts.scheduler
-        self.vae = parts.vae if vae is None else load_vae(vae)
+        parts = build_parts(pretrained, revision, random_init, vae)
+        self.unet, self.scheduler, self.vae = parts.unet, parts.scheduler, parts.vae
         unknown = set(taps) - {name for name, _ in self.unet.named_modules()}
         if unknown:
             raise ValueError(f'taps: the UNet has no {sorted(unknown)}; its names look like up_blocks.3.attentions.2')
-        # Before the VAE is cast: hash and checkpoint do not depend on `vae_dtype`.
-        vae_sha256 = weights_hash(self.vae.state_dict())
-        if pretrained and os.path.isdir(pretrained):  # the folder's name, not where it is on this machine
-            pretrained = os.path.basename(os.path.abspath(pretrained))
-        self.recipe = dict(pretrained=pretrained, revision=revision, vae=vae, vae_sha256=vae_sha256)
+        self.record_recipe(pretrained, revision, vae, dict(vae=self.vae))
         self.taps, self.decode_output, self.vae_dtype = tuple(taps), decode_output, getattr(torch, vae_dtype)
         self.noise_seed, self.noise_resize, self.paper_noise = noise_seed, noise_resize, paper_noise
         self.register_buffer('noise', self._draw_noise(noise_size))
@@ -121,8 +113,7 @@ class StableDiffusionBackbone(BaseModule):
         self._freeze(train_unet, freeze_tail)
         if with_cp:
             self.unet.enable_gradient_checkpointing()
-        self._register_state_dict_hook(_leave_out_vae)
-        self._register_load_state_dict_pre_hook(_keep_own_vae, with_module=True)
+        self.leave_out_of_checkpoints(f'vae.{name}' for name in self.vae.state_dict())
 
     def _draw_noise(self, size: Sequence[int]) -> Tensor:
         generator = torch.Generator().manual_seed(self.noise_seed)
@@ -175,9 +166,7 @@ class StableDiffusionBackbone(BaseModule):
                 f'StableDiffusionBackbone got images of {height} x {width}, which {self.size_divisor} does not divide. '
                 f"Change the crop size, or set the data preprocessor's `size_divisor={self.size_divisor}` to pad."
             )
-        with torch.autocast(images.device.type, enabled=False):
-            mean = self.vae.encode(images.to(self.vae_dtype)).latent_dist.mean
-        latents = mean.float() * self.vae.config.scaling_factor
+        latents = encode_images(self.vae, images)
         self._check_finite(latents, names, late=self.training)
         return latents
 
@@ -242,31 +231,3 @@ class StableDiffusionBackbone(BaseModule):
         finally:
             for hook in hooks:
                 hook.remove()
-
-    def get_extra_state(self) -> Tensor:
-        """The recipe as the bytes of a JSON text, since MMEngine's checkpoints carry tensors."""
-        return torch.tensor(list(json.dumps(self.recipe).encode()), dtype=torch.uint8)
-
-    def set_extra_state(self, state: Tensor) -> None:
-        """Compare a checkpoint's recipe with this model's.
-
-        Raises:
-            RuntimeError: The checkpoint was trained with another VAE, so its features would mean something else.
-        """
-        theirs, ours = json.loads(bytes(state.tolist())), self.recipe
-        if theirs['vae_sha256'] != ours['vae_sha256']:
-            raise RuntimeError(
-                f"this checkpoint goes with the Stable Diffusion model {theirs['pretrained']!r} (revision "
-                f"{theirs['revision']}, VAE {theirs['vae_sha256'][:12]}), but the config's is {ours['pretrained']!r} "
-                f"(revision {ours['revision']}, VAE {ours['vae_sha256'][:12]}). Set the backbone's `pretrained` to the "
-                'former.'
-            )
-
-
-def _leave_out_vae(module: StableDiffusionBackbone, state_dict: dict, prefix: str, local_metadata: dict) -> None:
-    for key in [key for key in state_dict if key.startswith(f'{prefix}vae.')]:
-        del state_dict[key]
-
-
-def _keep_own_vae(module: StableDiffusionBackbone, state_dict: dict, prefix: str, *args) -> None:
-    state_dict.update({f'{prefix}vae.{name}': value for name, value in module.vae.state_dict().items()})

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -25,6 +25,23 @@ class StableDiffusionParts:
     empty_prompt: Tensor
 
 
+def build_parts(
+    pretrained: str | None = None,
+    revision: str | None = None,
+    random_init: str | dict | None = None,
+    vae: str | None = None,
+) -> StableDiffusionParts:
+    """What models have as options: :func:`load_parts` or :func:`random_parts`, and :func:`load_vae` for another VAE.
+
+    Raises:
+        ValueError: Not exactly one of ``pretrained`` and ``random_init``.
+    """
+    if (pretrained is None) == (random_init is None):
+        raise ValueError('Stable Diffusion needs exactly one of `pretrained` and `random_init`')
+    parts = random_parts(random_init) if pretrained is None else load_parts(pretrained, revision)
+    return parts if vae is None else replace(parts, vae=load_vae(vae))
+
+
 def load_parts(pretrained: str, revision: str | None = None) -> StableDiffusionParts:
     """Read a Stable Diffusion 1.x or 2.x model in diffusers' layout.
 
@@ -38,13 +55,11 @@ def load_parts(pretrained: str, revision: str | None = None) -> StableDiffusionP
     _check_folder(pretrained)
     options = dict(revision=revision)
     try:
-        tokenizer = CLIPTokenizer.from_pretrained(pretrained, subfolder='tokenizer', **options)
-        text_encoder = CLIPTextModel.from_pretrained(pretrained, subfolder='text_encoder', **options)
         return StableDiffusionParts(
             vae=AutoencoderKL.from_pretrained(pretrained, subfolder='vae', **options),
             unet=UNet2DConditionModel.from_pretrained(pretrained, subfolder='unet', **options),
             scheduler=DDPMScheduler.from_pretrained(pretrained, subfolder='scheduler', **options),
-            empty_prompt=_encode_empty_prompt(tokenizer, text_encoder),
+            empty_prompt=encode_empty_prompt(*load_text_encoder(pretrained, revision)),
         )
     except OSError as error:
         raise FileNotFoundError(
@@ -52,6 +67,15 @@ def load_parts(pretrained: str, revision: str | None = None) -> StableDiffusionP
             "Set the backbone's `pretrained` to a local folder in diffusers' layout (vae/ unet/ text_encoder/ "
             'tokenizer/ scheduler/), or to a hub id this machine can reach; `random_init` builds one without weights.'
         ) from error
+
+
+def load_text_encoder(pretrained: str, revision: str | None = None) -> tuple[CLIPTokenizer, CLIPTextModel]:
+    """Read the text encoder alone, which models need no more once the empty prompt is encoded."""
+    options = dict(revision=revision)
+    return (
+        CLIPTokenizer.from_pretrained(pretrained, subfolder='tokenizer', **options),
+        CLIPTextModel.from_pretrained(pretrained, subfolder='text_encoder', **options),
+    )
 
 
 def random_parts(size: str | dict) -> StableDiffusionParts:
@@ -70,7 +94,8 @@ def random_parts(size: str | dict) -> StableDiffusionParts:
         vae=vae,
         unet=unet,
         # Stable Diffusion's own schedule, see its scheduler_config.json.
-        scheduler=DDPMScheduler(beta_schedule='scaled_linear', beta_start=0.00085, beta_end=0.012),
+        scheduler=DDPMScheduler(
+            beta_schedule='scaled_linear', beta_start=0.00085, beta_end=0.012, steps_offset=1, clip_sample=False),
         empty_prompt=torch.randn(1, 77, unet.config.cross_attention_dim, generator=torch.Generator().manual_seed(0)),
     )
 
@@ -90,6 +115,29 @@ def load_vae(pretrained: str) -> AutoencoderKL:
         return AutoencoderKL.from_pretrained(folder)
     except OSError as error:
         raise FileNotFoundError(f"cannot read the VAE {pretrained!r}; set the backbone's `vae`: {error}") from error
+
+
+@torch.no_grad()
+def encode_images(vae: AutoencoderKL, images: Tensor) -> Tensor:
+    """The mean of images' latents (N, 4, H/8, W/8), scaled by the VAE's factor, in the precision of its weights.
+
+    Args:
+        vae: The VAE.
+        images: (N, 3, H, W), RGB in [-1, 1].
+    """
+    with torch.autocast(images.device.type, enabled=False):
+        mean = vae.encode(images.to(vae.dtype)).latent_dist.mean
+    return mean.to(images.dtype) * vae.config.scaling_factor
+
+
+@torch.no_grad()
+def encode_empty_prompt(tokenizer: CLIPTokenizer, text_encoder: CLIPTextModel) -> Tensor:
+    """The last hidden states (1, tokens, channels) of the empty prompt."""
+    if len(tokenizer) != text_encoder.config.vocab_size:  # transformers makes an empty one when the files are missing
+        raise OSError(f'the tokenizer has {len(tokenizer)} words, the text encoder {text_encoder.config.vocab_size}')
+    tokens = tokenizer('', padding='max_length', max_length=tokenizer.model_max_length, return_tensors='pt').input_ids
+    # No attention mask: Stable Diffusion was trained on all 77 positions, padding included.
+    return text_encoder(tokens).last_hidden_state.float()
 
 
 def weights_hash(state_dict: dict[str, Tensor]) -> str:
@@ -116,12 +164,3 @@ def _check_folder(pretrained: str) -> None:
             'A single-file .ckpt can be turned into this layout with '
             'StableDiffusionPipeline.from_single_file(FILE).save_pretrained(FOLDER).'
         )
-
-
-@torch.no_grad()
-def _encode_empty_prompt(tokenizer: CLIPTokenizer, text_encoder: CLIPTextModel) -> Tensor:
-    if len(tokenizer) != text_encoder.config.vocab_size:  # transformers makes an empty one when the files are missing
-        raise OSError(f'the tokenizer has {len(tokenizer)} words, the text encoder {text_encoder.config.vocab_size}')
-    tokens = tokenizer('', padding='max_length', max_length=tokenizer.model_max_length, return_tensors='pt').input_ids
-    # No attention mask: Stable Diffusion was trained on all 77 positions, padding included.
-    return text_encoder(tokens).last_hidden_state.float()

@@ -3,7 +3,17 @@
 from .denoiser import Denoiser
 from .diffusion_translator import DiffusionTranslator, TranslationOutput
 from .guide import Guide
+from .latent_denoiser import LatentDenoiser
 from .posterior import Posterior, posterior
 from .profiles import PROFILES
 
-__all__ = ['PROFILES', 'Denoiser', 'DiffusionTranslator', 'Guide', 'Posterior', 'TranslationOutput', 'posterior']
+__all__ = [
+    'PROFILES',
+    'Denoiser',
+    'DiffusionTranslator',
+    'Guide',
+    'LatentDenoiser',
+    'Posterior',
+    'TranslationOutput',
+    'posterior',
+]

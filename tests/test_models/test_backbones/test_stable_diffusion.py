@@ -197,7 +197,7 @@ def test_state_dict_lacking_a_weight_is_noticed():
 @pytest.mark.parametrize('load', [torch.nn.Module.load_state_dict, load_state_dict])
 def test_checkpoint_of_another_vae_is_refused(load):
     other = build(random_init=SIZE | dict(vae=SIZE['vae'] | dict(layers_per_block=2)))
-    with pytest.raises(RuntimeError, match='goes with the Stable Diffusion model .*Set the backbone'):
+    with pytest.raises(RuntimeError, match='goes with the Stable Diffusion model .*Set `pretrained` to the former'):
         load(build(), other.state_dict())
 
 
