@@ -17,13 +17,18 @@ from mmdass.utils.config import load_config
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / 'configs').glob('[!_]*/*.py'))
 TARGETS = dict(depth=trees.deliver, event=trees.dsec, infrared=trees.fmb, custom_infrared=trees.fmb,
-               custom_modality=trees.custom)
+               custom_modality=trees.custom, denoiser_cityscapes=trees.cityscapes,
+               gta_to_cityscapes=trees.cityscapes_target, gta_to_cityscapes_vgg16=trees.cityscapes_target,
+               gta_to_cityscapes_segformer=trees.cityscapes_target, synthia_to_cityscapes=trees.cityscapes_target)
 
 
 @pytest.fixture
 def roots(tmp_path, monkeypatch):
     """Data in the published layouts, found through the environment; returns what makes a config's target."""
-    monkeypatch.setenv('SOURCE_ROOT', str(trees.custom(trees.cityscapes(tmp_path / 'source'))))
+    source = tmp_path / 'source'
+    for tree in (trees.cityscapes, trees.custom, trees.gta5, trees.synthia):
+        tree(source)
+    monkeypatch.setenv('SOURCE_ROOT', str(source))
     monkeypatch.setenv('TARGET_ROOT', str(tmp_path / 'target'))
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
     return lambda name: TARGETS[name](tmp_path / 'target') if name in TARGETS else None
@@ -32,12 +37,17 @@ def roots(tmp_path, monkeypatch):
 def shrink(cfg: Config, work_dir: Path) -> Config:
     """The same config at the smallest size: one iteration, 64 x 64 crops, a quarter of a million parameters."""
     cfg.work_dir = str(work_dir)
-    cfg.train_cfg.update(max_iters=1, val_interval=1)
+    if cfg.train_cfg.type == 'ProgressiveTranslationLoop':
+        _shrink_ptl(cfg)
+    else:
+        cfg.train_cfg.update(max_iters=1, val_interval=1)
     cfg.default_hooks.checkpoint.interval = 1
     cfg.default_hooks.logger.interval = 1
     segmentor = cfg.model.get('segmentor', cfg.model)
-    if 'backbone' in segmentor:
+    if 'backbone' in segmentor and segmentor.backbone.type != 'UNet':
         _shrink_segmentor(segmentor)
+    if cfg.model.type == 'Denoiser':
+        cfg.model.unet = 'tiny'
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         if (loader := cfg.get(name)) is not None:
             loader.update(num_workers=0, persistent_workers=False)
@@ -45,10 +55,25 @@ def shrink(cfg: Config, work_dir: Path) -> Config:
     return cfg
 
 
+def _shrink_ptl(cfg: Config) -> None:
+    """One iteration on the source, and one stage of two steps whose images nothing is trained on."""
+    cfg.train_cfg.update(source_iters=1, stages=[2], stage_iters=0, final_iters=0, guard=None)
+    cfg.translator.denoiser.update(pretrained=None, unet='tiny')
+    cfg.param_scheduler = [dict(cfg.param_scheduler[-1], begin=0)]  # without the warm-up, longer than the iteration
+
+
 def _shrink_segmentor(segmentor: ConfigDict) -> None:
     if segmentor.backbone.type == 'MixVisionTransformer':
-        segmentor.backbone.update(embed_dims=8, num_layers=[1] * 4)
-        segmentor.decode_head.update(in_channels=[8, 16, 40, 64], channels=8)
+        segmentor.backbone.update(embed_dims=8, num_layers=[1] * 4, init_cfg=None)
+        segmentor.decode_head.update(in_channels=[8 * heads for heads in segmentor.backbone.num_heads], channels=8)
+        return
+    if segmentor.decode_head.type == 'DeepLabV2Head':
+        segmentor.backbone.init_cfg = None
+        if segmentor.backbone.type == 'DilatedVGG16':
+            segmentor.backbone.channels = 8
+        else:
+            segmentor.backbone.update(depth=18, stem_channels=4, base_channels=4)
+        segmentor.decode_head.in_channels = dict(DilatedVGG16=8, ResNetV1c=32)[segmentor.backbone.type]
         return
     segmentor.backbone.update(pretrained=None, revision=None, random_init=SIZE, noise_size=(8, 8))
     segmentor.neck.update(in_channels=LEVELS, out_channels=[8] * 4, channels=8, norm_cfg=dict(type='GN', num_groups=4))
@@ -62,7 +87,7 @@ def _shrink_data(node) -> None:
         if kind == 'ToyStreetDataset':
             node.update(num_images=2, size=(128, 64))
         elif kind in ('Resize', 'RandomResize'):
-            node.scale = tuple(side // 8 for side in node.scale)
+            node.scale = tuple(max(side // 8, 64) for side in node.scale)
         elif kind in ('RandomCrop', 'RareClassCrop'):
             node.crop_size = (64, 64)
         elif kind == 'SegDataPreProcessor':
@@ -84,6 +109,8 @@ def test_tiny_variant_trains_validates_and_reloads(path, roots, tmp_path):
     if cfg.get('val_cfg') is not None:
         scores = runner.message_hub.log_scalars
         roles = ('student/', 'teacher/') if isinstance(runner.model, UDASegmentor) else ('',)
+        if cfg.train_cfg.type == 'ProgressiveTranslationLoop':
+            roles = ('source_only/', 'stage_1/')
         assert all(0 <= scores[f'val/{role}mIoU'].current() <= 100 for role in roles)
 
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
+
 from mmdass.models import Denoiser
 from mmdass.models.translators.denoiser_sizes import DENOISER_SIZES
 from mmdass.registry import MODELS

@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 from diffusers import DDPMScheduler
-from mmdass.models.translators.variational_bound import variational_bound
 from torch.distributions import Normal, kl_divergence
+
+from mmdass.models.translators.variational_bound import variational_bound
 
 
 @pytest.fixture
