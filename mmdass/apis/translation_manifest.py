@@ -275,10 +275,10 @@ def _require_same(path: Path, header: Mapping[str, Any]) -> None:
             f'{path} was changed or damaged ({type(error).__name__}: {error}). Bring it back, choose another folder, '
             f'or delete {path.parent}.') from None
     if not same:
-        changes = list(_differences(found, header))
+        changes = [change for change in _differences(found, header) if not change.startswith('config_hash ')]
         raise TranslationError(
             f'{path.parent} was translated otherwise, and images of two kinds are not mixed. What differs: '
-            f'{"; ".join(changes)}. Choose another folder, or delete this one.')
+            f'{"; ".join(changes) or "the config hash"}. Choose another folder, or delete this one.')
 
 
 def _differences(found: Any, wanted: Any, name: str = '') -> Iterator[str]:

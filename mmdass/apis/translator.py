@@ -85,9 +85,9 @@ def translate_dataset(
         missing = _missing(folder, [names[index] for batch in mine for index in batch])
         folder.clean(missing)
         todo = [batch for batch in mine if any(names[index] in missing for index in batch)]
+        num_classes = getattr(translator.guide, 'num_classes', None) if translator.sgg_hooks else None
         samples = DataLoader(
-            _Samples(dataset, todo, num_classes=translator.guide and translator.guide.num_classes), batch_size=None,
-            num_workers=num_workers, collate_fn=_as_is)
+            _Samples(dataset, todo, num_classes), batch_size=None, num_workers=num_workers, collate_fn=_as_is)
         facts = dict(seed=translator.seed, stage=stage, start=start)
         failures: dict[str, str] = {}
         with _progress(Path(out_dir).name, sum(map(len, mine)), len(missing)) as bar:
