@@ -1,8 +1,8 @@
 """Models, all registered in ``mmdass.registry.MODELS``."""
 
-from .backbones import LearnableConditioning, StableDiffusionBackbone, StableDiffusionOutput
+from .backbones import DilatedVGG16, LearnableConditioning, StableDiffusionBackbone, StableDiffusionOutput
 from .data_preprocessor import DomainPairDataPreprocessor
-from .decode_heads import DAFormerHead, LatentPaletteHead
+from .decode_heads import DAFormerHead, DeepLabV2Head, LatentPaletteHead
 from .necks import BottleneckProjection
 from .priors import AutoencoderTrainer
 from .pseudo_labelers import ConfidencePseudoLabeler, DiffusionPseudoLabeler
@@ -17,9 +17,11 @@ __all__ = [
     'ClassMix',
     'ConfidencePseudoLabeler',
     'DAFormerHead',
+    'DeepLabV2Head',
     'Denoiser',
     'DiffusionPseudoLabeler',
     'DiffusionTranslator',
+    'DilatedVGG16',
     'DomainPairDataPreprocessor',
     'EMATeacher',
     'Guide',
