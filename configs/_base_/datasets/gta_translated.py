@@ -1,0 +1,19 @@
+# GTA5 to be translated to Cityscapes' look, and trained on; the unlabelled target trains the denoiser alone.
+_base_ = './gta5_to_cityscapes.py'
+
+source_dataset = dict(  # what is translated: whole frames with their labels, at the denoiser's size
+    _base_.train_dataloader.dataset.source,
+    pipeline=[
+        dict(type='LoadModalityImage'),
+        dict(type='LoadMappedLabel'),
+        dict(type='Resize', scale=(512, 281)),
+        dict(type='PackSegInputs'),
+    ])
+translated_pipeline = [  # how translated images are trained on: at the source's size
+    *_base_.source_pipeline[:3],
+    dict(type='RandomCrop', crop_size=_base_.crop_size, cat_max_ratio=0.75),
+    *_base_.source_pipeline[4:],
+]
+train_dataloader = dict(  # what g_0 is trained on
+    batch_size=8,
+    dataset=dict(_delete_=True, type='KeyedDataset', dataset=_base_.train_dataloader.dataset.source))
