@@ -102,7 +102,7 @@ class ProgressiveTranslationLoop(BaseLoop):
         self._robustness = robustness or {}
         self._translate_batch_size = translate_batch_size
         self.val_interval = val_interval
-        self._max_iters = source_iters
+        self._max_iters = self.phases[-1].end  # until it is known which phase begins
         self._epoch = self._iter = 0
 
     @property
@@ -317,8 +317,7 @@ class ProgressiveTranslationLoop(BaseLoop):
         return evaluator.evaluate(len(data))['mIoU']
 
     def _split(self, phase: Phase) -> tuple[list[int], list[int]]:
-        total = len(self._translated(phase, HELD_OUT_PIPELINE))
-        return split_held_out(total, self._guard['num_images'], self.runner.seed, phase.stage)
+        return split_held_out(self._folder(phase), self._guard['num_images'], self.runner.seed, phase.stage)
 
     def _name_scores(self, phase: Phase) -> None:
         if self.runner.val_loop is not None:

@@ -9,6 +9,7 @@ from mmengine.dataset import BaseDataset
 from mmdass.datasets import KeyedDataset, LabelSpace, ModalityDataset
 from mmdass.utils.random import draw_key
 
+IMAGE_LIST = 'images.txt'
 HELD_OUT_PIPELINE = [
     dict(type='mmdass.LoadModalityImage'),
     dict(type='mmdass.LoadMappedLabel'),
@@ -26,7 +27,7 @@ def translated_dataset(folder: Path, metainfo: Mapping, pipeline: Sequence[dict]
         **kwargs: Further arguments of :class:`ModalityDataset`.
     """
     return ModalityDataset(
-        data_root=str(folder), images='images.txt', labels=('^image/', 'label/'),
+        data_root=str(folder), images=IMAGE_LIST, labels=('^image/', 'label/'),
         label_space=LabelSpace(metainfo['classes'], metainfo.get('palette') or ()), pipeline=list(pipeline), **kwargs)
 
 
@@ -58,12 +59,13 @@ def choose_images(
     return sorted(list(chosen)[:number])
 
 
-def split_held_out(total: int, held_out: int, seed: int, stage: int) -> tuple[list[int], list[int]]:
-    """Indices of a stage's images to train on, and of ``held_out`` others.
+def split_held_out(folder: Path, held_out: int, seed: int, stage: int) -> tuple[list[int], list[int]]:
+    """Indices of the images of a stage's folder to train on, and of ``held_out`` others.
 
     Raises:
         ValueError: Nothing would be left to train on.
     """
+    total = len((folder / IMAGE_LIST).read_text().splitlines())
     if held_out >= total:
         raise ValueError(f'ProgressiveTranslationLoop: guard.num_images={held_out} leaves none of the {total} images '
                          f'of stage {stage} to train on. Lower it, or raise images_per_stage.')
