@@ -4,7 +4,6 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import torch
 from mmengine.device import get_device
 from mmengine.dist import barrier, is_main_process
 from mmengine.runner import BaseLoop, Runner
@@ -13,13 +12,14 @@ from torch import Tensor, nn
 
 from mmdass.apis import recipe_hash, translate_dataset, translation_recipe
 from mmdass.apis.report import format_table, scores_of_entry
+from mmdass.apis.translation_report import contact_sheet, translated_dataset, write_picture
 from mmdass.checkpoints import load_checkpoint_file
 from mmdass.datasets import KeyedDataset, KeyedMixture
 from mmdass.engine.unwrap import unwrap_model
 from mmdass.registry import DATASETS, LOOPS, MODELS
 from mmdass.utils.random import keyed_globals
 
-from .ptl_data import HELD_OUT_PIPELINE, choose_images, split_held_out, translated_dataset
+from .ptl_data import choose_images, held_out_score, split_held_out
 from .ptl_phases import Phase, plan_phases, resolve_stages
 
 
@@ -31,7 +31,7 @@ class ProgressiveTranslationLoop(BaseLoop):
     The phases: g_0 is trained on the source. Stage s = 1, 2, ... translates the source with n_s diffusion steps guided
     by g_{s-1}, always from the original images, and fine-tunes g on the result to g_s. Last, a fresh network is
     trained on the images of the last stage. Each phase ends with a validation, logged as ``<phase>/mIoU``, and with
-    ``WORK_DIR/<phase>.pth``; images go to ``WORK_DIR/stage_<s>``.
+    ``WORK_DIR/<phase>.pth``; images go to ``WORK_DIR/stage_<s>``, with a contact sheet.
 
     ``runner.iter`` counts through all phases, ``runner.max_iters`` is the end of the present one: there a
     ``CheckpointHook`` saves and the logged ETA ends. Each phase has an optimizer and schedules of its own; a scheduler
@@ -203,12 +203,14 @@ class ProgressiveTranslationLoop(BaseLoop):
             self._translate_batch_size, recipe=recipe,
             indices=choose_images(source, number, self._rare_class_sampling, self.runner.seed, phase.stage))
         barrier()
-
-    def _translated(self, phase: Phase, pipeline: Sequence[dict], **kwargs):
-        return translated_dataset(self._folder(phase), self._source.metainfo, pipeline, **kwargs)
+        if is_main_process():
+            write_picture(self._sheet(phase), contact_sheet(self._folder(phase), source))
 
     def _folder(self, phase: Phase) -> Path:
         return Path(self.runner.work_dir, phase.name)
+
+    def _sheet(self, phase: Phase) -> Path:
+        return self._folder(phase) / 'contact_sheet.png'
 
     # Training
 
@@ -258,7 +260,9 @@ class ProgressiveTranslationLoop(BaseLoop):
         return [(self._keyed(phase, indices=indices), now), (previous, earlier), (self._source, source)]
 
     def _keyed(self, phase: Phase, **kwargs) -> KeyedDataset:
-        return KeyedDataset(self._translated(phase, self._translated_pipeline, **kwargs), name=phase.name)
+        data = translated_dataset(
+            self._folder(phase), self._source.metainfo, self._translated_pipeline, **kwargs)
+        return KeyedDataset(data, name=phase.name)
 
     def _robust_transforms(self, phase: Phase) -> list[dict]:
         if phase.guides is None:
@@ -291,10 +295,11 @@ class ProgressiveTranslationLoop(BaseLoop):
     def _passes_guard(self, phase: Phase, before: Phase) -> bool:
         """Whether g_s was kept; the model has the weights of g_{s-1} if it was not."""
         model = unwrap_model(self.runner.model)
-        data = self._translated(phase, HELD_OUT_PIPELINE, indices=self._split(phase)[1], test_mode=True)
-        trained, score = copy.deepcopy(model.state_dict()), self._held_out_score(data)
+        data = translated_dataset(
+            self._folder(phase), self._source.metainfo, indices=self._split(phase)[1], test_mode=True)
+        trained, score = copy.deepcopy(model.state_dict()), held_out_score(self.runner, data)
         model.load_state_dict(self._load(before)['state_dict'])
-        score_before = self._held_out_score(data)
+        score_before = held_out_score(self.runner, data)
         kept = score >= score_before - self._guard['tolerance']
         if kept:
             model.load_state_dict(trained)
@@ -302,19 +307,6 @@ class ProgressiveTranslationLoop(BaseLoop):
             f'{phase.name}: mIoU on held-out translated images {score:.2f}, of the guide {score_before:.2f}: '
             f'{"kept" if kept else "given up for the guide"}')
         return kept
-
-    @torch.no_grad()
-    def _held_out_score(self, data) -> float:
-        runner = self.runner
-        evaluator = runner.build_evaluator(dict(type='IoUMetric', iou_metrics=['mIoU']))
-        evaluator.dataset_meta = data.metainfo
-        loader = runner.build_dataloader(dict(
-            dataset=data, batch_size=1, num_workers=self.dataloader.num_workers,
-            sampler=dict(type='DefaultSampler', shuffle=False)))
-        runner.model.eval()
-        for batch in loader:
-            evaluator.process(data_samples=runner.model.val_step(batch), data_batch=batch)
-        return evaluator.evaluate(len(data))['mIoU']
 
     def _split(self, phase: Phase) -> tuple[list[int], list[int]]:
         return split_held_out(self._folder(phase), self._guard['num_images'], self.runner.seed, phase.stage)
@@ -335,3 +327,6 @@ class ProgressiveTranslationLoop(BaseLoop):
         for phase in self.phases:
             scores |= self._load(phase)['meta']['metrics']
         print(format_table(scores_of_entry('', {**scores, 'step': self._iter})))
+        for phase in self.phases:
+            if phase.stage:
+                print(self._sheet(phase))

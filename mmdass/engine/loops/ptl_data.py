@@ -1,34 +1,17 @@
-"""What progressive translation learning trains on: images to translate, translated images, and mixtures of both."""
+"""Which images progressive translation learning translates, and which of them it keeps for its guard."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import torch
 from mmengine.dataset import BaseDataset
+from mmengine.runner import Runner
 
-from mmdass.datasets import KeyedDataset, LabelSpace, ModalityDataset
+from mmdass.datasets import KeyedDataset
 from mmdass.utils.random import draw_key
 
-IMAGE_LIST = 'images.txt'
-HELD_OUT_PIPELINE = [
-    dict(type='mmdass.LoadModalityImage'),
-    dict(type='mmdass.LoadMappedLabel'),
-    dict(type='PackSegInputs'),
-]
-
-
-def translated_dataset(folder: Path, metainfo: Mapping, pipeline: Sequence[dict], **kwargs) -> ModalityDataset:
-    """The images that ``translate_dataset`` wrote to a folder, with their labels.
-
-    Args:
-        folder: Its output folder.
-        metainfo: Classes and palette of the data set that was translated.
-        pipeline: Transforms, from loading to packing.
-        **kwargs: Further arguments of :class:`ModalityDataset`.
-    """
-    return ModalityDataset(
-        data_root=str(folder), images=IMAGE_LIST, labels=('^image/', 'label/'),
-        label_space=LabelSpace(metainfo['classes'], metainfo.get('palette') or ()), pipeline=list(pipeline), **kwargs)
+_IMAGE_LIST = 'images.txt'
 
 
 def choose_images(
@@ -65,9 +48,22 @@ def split_held_out(folder: Path, held_out: int, seed: int, stage: int) -> tuple[
     Raises:
         ValueError: Nothing would be left to train on.
     """
-    total = len((folder / IMAGE_LIST).read_text().splitlines())
+    total = len((folder / _IMAGE_LIST).read_text().splitlines())
     if held_out >= total:
         raise ValueError(f'ProgressiveTranslationLoop: guard.num_images={held_out} leaves none of the {total} images '
                          f'of stage {stage} to train on. Lower it, or raise images_per_stage.')
     order = np.random.default_rng(draw_key(seed, stage, 'ptl/held_out', rank=0)).permutation(total).tolist()
     return sorted(order[held_out:]), sorted(order[:held_out])
+
+
+@torch.no_grad()
+def held_out_score(runner: Runner, data: BaseDataset) -> float:
+    """mIoU in percent of the Runner's model on labelled images, all ranks together; no hook hears of it."""
+    evaluator = runner.build_evaluator(dict(type='IoUMetric', iou_metrics=['mIoU']))
+    evaluator.dataset_meta = data.metainfo
+    loader = runner.build_dataloader(dict(
+        dataset=data, batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False)))
+    runner.model.eval()
+    for batch in loader:
+        evaluator.process(data_samples=runner.model.val_step(batch), data_batch=batch)
+    return evaluator.evaluate(len(data))['mIoU']
