@@ -168,7 +168,8 @@ class ProgressiveTranslationLoop(BaseLoop):
             model.load_state_dict(self._load(before)['state_dict'])
         if phase.stage:
             self._translate(phase)
-        self._renew_optimizer(phase)
+        if phase.end > phase.begin:
+            self._renew_optimizer(phase)
 
     def _fresh_weights(self) -> dict[str, Tensor]:
         with keyed_globals(self.runner.seed, 0, 'ptl/final', rank=0):
