@@ -19,7 +19,8 @@ CONFIGS = sorted((ROOT / 'configs').glob('[!_]*/*.py'))
 TARGETS = dict(depth=trees.deliver, event=trees.dsec, infrared=trees.fmb, custom_infrared=trees.fmb,
                custom_modality=trees.custom, denoiser_cityscapes=trees.cityscapes,
                gta_to_cityscapes=trees.cityscapes_target, gta_to_cityscapes_vgg16=trees.cityscapes_target,
-               gta_to_cityscapes_segformer=trees.cityscapes_target, synthia_to_cityscapes=trees.cityscapes_target)
+               gta_to_cityscapes_segformer=trees.cityscapes_target, synthia_to_cityscapes=trees.cityscapes_target,
+               latent_lora=trees.fmb, latent_translate=trees.fmb)
 
 
 @pytest.fixture
@@ -46,8 +47,8 @@ def shrink(cfg: Config, work_dir: Path) -> Config:
     segmentor = cfg.model.get('segmentor', cfg.model)
     if 'backbone' in segmentor and segmentor.backbone.type != 'UNet':
         _shrink_segmentor(segmentor)
-    if cfg.model.type == 'Denoiser':
-        cfg.model.unet = 'tiny'
+    if cfg.model.type.endswith('Denoiser'):
+        _shrink_denoiser(cfg.model)
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         if (loader := cfg.get(name)) is not None:
             loader.update(num_workers=0, persistent_workers=False)
@@ -58,8 +59,17 @@ def shrink(cfg: Config, work_dir: Path) -> Config:
 def _shrink_ptl(cfg: Config) -> None:
     """One iteration on the source, and one stage of two steps whose images nothing is trained on."""
     cfg.train_cfg.update(source_iters=1, stages=[2], stage_iters=0, final_iters=0, guard=None)
-    cfg.translator.denoiser.update(pretrained=None, unet='tiny')
+    _shrink_denoiser(cfg.translator.denoiser)
     cfg.param_scheduler = [dict(cfg.param_scheduler[-1], begin=0)]  # without the warm-up, longer than the iteration
+
+
+def _shrink_denoiser(denoiser: ConfigDict) -> None:
+    if denoiser.type == 'LatentDenoiser':
+        denoiser.update(pretrained=None, revision=None, random_init=SIZE)
+        if isinstance(denoiser.get('lora'), str):  # a trained adapter
+            denoiser.lora = dict(rank=2)
+    else:
+        denoiser.update(pretrained=None, unet='tiny')
 
 
 def _shrink_segmentor(segmentor: ConfigDict) -> None:

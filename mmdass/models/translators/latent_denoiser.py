@@ -100,12 +100,12 @@ class LatentDenoiser(StableDiffusionRecipe, Denoiser):
         return encode_images(self.vae, images)
 
     def decode(self, x: Tensor) -> Tensor:
-        """Scaled latents to images (N, 3, H, W), RGB around [-1, 1], differentiable."""
-        return self.vae.decode(x / self.vae.config.scaling_factor).sample
+        """Scaled latents to images (N, 3, H, W), RGB around [-1, 1], differentiable, of the same type under autocast."""
+        return self.vae.decode(x / self.vae.config.scaling_factor).sample.to(x.dtype)
 
     def decode_for_guide(self, x: Tensor) -> Tensor:
         """Scaled latents to images as a guide sees them, by the tiny decoder if there is one."""
-        return self.decode(x) if self.guide_decoder is None else self.guide_decoder.decode(x).sample
+        return self.decode(x) if self.guide_decoder is None else self.guide_decoder.decode(x).sample.to(x.dtype)
 
     def run_unet(self, x: Tensor, timesteps: Tensor) -> Tensor:
         """The U-Net's output for noisy latents, the prompt being empty."""
