@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import torch
+from mmengine.config import ConfigDict
 from mmengine.registry import init_default_scope
 from mmseg.models.segmentors import EncoderDecoder
 from torch import Tensor, nn
@@ -34,7 +35,7 @@ def make_segmentor(classes: int = CLASSES, **options) -> EncoderDecoder:
     """A tiny convolutional segmentor."""
     preprocessor = dict(
         type='SegDataPreProcessor', mean=[100., 110., 120.], std=[50., 60., 70.], bgr_to_rgb=True) | options
-    segmentor = seeded(lambda: MODELS.build(dict(
+    segmentor = seeded(lambda: MODELS.build(ConfigDict(
         type='EncoderDecoder',
         data_preprocessor=preprocessor,
         backbone=dict(

@@ -6,6 +6,7 @@ BENCHMARKS = {
     'data': ('mmdass.benchmarks.data:main', 'training samples per second, by worker, in total and by transform'),
     'events': ('mmdass.benchmarks.events:main', 'events per second of each representation of raw events'),
     'step': ('mmdass.benchmarks.step:main', 'seconds, peak memory and TFLOP of a training step, by part'),
+    'translate': ('mmdass.benchmarks.translate:main', 'seconds and label consistency of translation, by profile'),
 }
 
 

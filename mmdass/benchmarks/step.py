@@ -7,7 +7,6 @@ trains is taken as twice its forward pass.
 import argparse
 import json
 import statistics
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -26,6 +25,8 @@ from mmdass.models.segmentors.uda_segmentor import UDASegmentor
 from mmdass.registry import MODELS
 from mmdass.utils.config import load_config
 from mmdass.utils.memory import peak_memory
+
+from .clock import seconds_of
 
 
 def measure(model: UDASegmentor, optim_wrapper: dict, size: tuple[int, int], batch_size: int, steps: int) -> dict:
@@ -53,7 +54,7 @@ def measure(model: UDASegmentor, optim_wrapper: dict, size: tuple[int, int], bat
     with count_parts(model) as operations:
         step()
     step()
-    seconds = [_timed(step) for _ in range(steps)]
+    seconds = [seconds_of(step) for _ in range(steps)]
     tflop = {part: count / 1e12 / batch_size for part, count in operations.items()}
     median = statistics.median(seconds)
     device, peak = peak_memory()
@@ -117,19 +118,6 @@ def _counted(call: Callable, part: str, owner: nn.Module, operations: Counter) -
         return result
 
     return counted
-
-
-def _timed(step: Callable[[], None]) -> float:
-    _synchronize()
-    start = time.perf_counter()
-    step()
-    _synchronize()
-    return time.perf_counter() - start
-
-
-def _synchronize() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
 
 
 def main(argv: list[str]) -> int:
