@@ -25,7 +25,7 @@ def task(request) -> str:
 def model(task, monkeypatch) -> MADM:
     cfg = Config.fromfile(CONFIGS / f'{task}.py').model
     cfg.segmentor.backbone.update(pretrained=None, revision=None, random_init='sd1')
-    monkeypatch.setattr('mmdass.models.backbones.stable_diffusion.weights_hash', lambda state_dict: 'none')
+    monkeypatch.setattr('mmdass.models.backbones.stable_diffusion_recipe.weights_hash', lambda state_dict: 'none')
     with torch.device('meta'):
         return MODELS.build(cfg)
 
