@@ -10,11 +10,13 @@ val_dataloader = dict(dataset=dict(modality='infrared', look=None, pipeline=sour
 test_dataloader = val_dataloader
 model = dict(data_preprocessor=dict(size=(128, 256)))
 
+denoiser = '{{$DENOISER:work_dirs/latent_lora_toy/denoiser}}'
+
 translator = dict(
     start=840,  # see latent_translate.py
     denoiser=dict(
         _delete_=True,
         type='LatentDenoiser',
-        pretrained='{{$DENOISER:work_dirs/latent_lora_toy/denoiser}}',
+        pretrained=denoiser,
         scheduler=dict(beta_schedule='scaled_linear', beta_start=0.00085, beta_end=0.012)))
 train_cfg = dict(stages=[568, 840], final_iters=0)

@@ -178,7 +178,8 @@ def _build_translator(cfg: Config, args: argparse.Namespace) -> nn.Module:
     denoiser, given = cfg.translator.denoiser, args.denoiser
     if given and Path(given).is_dir():
         denoiser.pop('unet', None)
-        denoiser.pretrained, given = given, None
+        is_adapter = Path(given, 'pytorch_lora_weights.safetensors').is_file()
+        denoiser['lora' if is_adapter else 'pretrained'], given = given, None
     elif not given and not any(denoiser.get(name) for name in ('pretrained', 'init_cfg')):
         raise TranslationError(
             f'{args.config} names no weights of its denoiser. Train one (configs/sgg_ptl/denoiser_*.py) and give its '

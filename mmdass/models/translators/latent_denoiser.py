@@ -100,7 +100,7 @@ class LatentDenoiser(StableDiffusionRecipe, Denoiser):
         return encode_images(self.vae, images)
 
     def decode(self, x: Tensor) -> Tensor:
-        """Scaled latents to images (N, 3, H, W), RGB around [-1, 1], differentiable, of the same type under autocast."""
+        """Scaled latents to images (N, 3, H, W), RGB around [-1, 1], differentiable, of the type of ``x``."""
         return self.vae.decode(x / self.vae.config.scaling_factor).sample.to(x.dtype)
 
     def decode_for_guide(self, x: Tensor) -> Tensor:
