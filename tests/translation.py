@@ -14,26 +14,26 @@ from mmdass.registry import DATASETS, MODELS
 
 ROOT = Path(__file__).parents[1]
 CLASS_NAMES = tuple(f'class {index}' for index in range(CLASSES))
-CONFIG = f"""
-_base_ = ['{ROOT}/configs/_base_/default_runtime.py']
+CONFIG = """
+_base_ = ['{root}/configs/_base_/default_runtime.py']
 source_dataset = dict(
-    type='ModalityDataset', data_root='{{folder}}/source', images='image/*.png', labels=('image/', 'label/'),
-    label_space=dict(classes={CLASS_NAMES}), pipeline=[
+    type='ModalityDataset', data_root='{folder}/source', images='image/*.png', labels=('image/', 'label/'),
+    label_space=dict(classes={classes}), pipeline=[
         dict(type='LoadModalityImage'), dict(type='LoadMappedLabel'),
-        dict(type='Resize', scale={{scale}}, keep_ratio=False), dict(type='PackSegInputs')])
+        dict(type='Resize', scale={scale}, keep_ratio=False), dict(type='PackSegInputs')])
 translator = dict(
-    type='DiffusionTranslator', start=20, num_steps=4, denoiser=dict(type='Denoiser', unet={UNET}),
+    type='DiffusionTranslator', start=20, num_steps=4, denoiser=dict(type='Denoiser', unet={unet}),
     sgg_hooks=[dict(type='LocalClassGuidanceHook', scale=7., phase=1), dict(type='GlobalSceneGuidanceHook', scale=8.)])
 model = dict(
     type='EncoderDecoder',
     data_preprocessor=dict(
-        type='SegDataPreProcessor', size={{size}}, mean=[127.5] * 3, std=[127.5] * 3, bgr_to_rgb=True),
+        type='SegDataPreProcessor', size={size}, mean=[127.5] * 3, std=[127.5] * 3, bgr_to_rgb=True),
     backbone=dict(
         type='ResNetV1c', depth=18, stem_channels=4, base_channels=4, num_stages=2, strides=(1, 2), dilations=(1, 1),
         out_indices=(1, ), norm_cfg=dict(type='BN')),
     decode_head=dict(
-        type='FCNHead', in_channels=8, in_index=0, channels=4, num_convs=1, concat_input=False, num_classes={CLASSES},
-        norm_cfg=dict(type='BN')),
+        type='FCNHead', in_channels=8, in_index=0, channels=4, num_convs=1, concat_input=False,
+        num_classes={num_classes}, norm_cfg=dict(type='BN')),
     test_cfg=dict(mode='whole'))
 """
 
@@ -54,7 +54,9 @@ def write_task(folder: Path, images: int = 4, width: int = 20, height: int = 12)
     """A source set, the config ``tiny.py``, which is returned, ``denoiser.pth`` and ``segmentor.pth``."""
     write_source(folder / 'source', images, width, height)
     path = folder / 'tiny.py'
-    path.write_text(CONFIG.format(folder=folder, scale=(width, height), size=(height, width)))
+    path.write_text(CONFIG.format(
+        root=ROOT, folder=folder, scale=(width, height), size=(height, width), unet=UNET, classes=CLASS_NAMES,
+        num_classes=CLASSES))
     cfg = Config.fromfile(path)
     init_default_scope('mmdass')
     with torch.random.fork_rng(devices=[]):
