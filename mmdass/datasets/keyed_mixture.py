@@ -22,7 +22,7 @@ class KeyedMixture:
         seed: The runner's (set by :class:`KeyedSampler`) if None.
 
     Raises:
-        ValueError: There is not one share a part, a share is negative, or all are 0.
+        ValueError: There is not one share a part, a share is negative, all are 0, or the parts have different classes.
     """
 
     def __init__(
@@ -33,6 +33,9 @@ class KeyedMixture:
             raise ValueError(f'KeyedMixture: the shares {tuple(shares)} of {len(datasets)} data sets must be one '
                              'non-negative number each, not all 0.')
         self.datasets = [DATASETS.build(part) if isinstance(part, dict) else part for part in datasets]
+        if len({tuple(part.metainfo['classes']) for part in self.datasets}) > 1:
+            listed = '\n'.join(', '.join(part.metainfo['classes']) for part in self.datasets)
+            raise ValueError(f'KeyedMixture: set one `label_space` for all parts; their classes are\n{listed}')
         self.shares = np.array(shares) / sum(shares)
         self.transforms = Compose([TRANSFORMS.build(transform) for transform in transforms])
         self.seed = seed

@@ -71,3 +71,10 @@ def test_transforms_are_keyed():
 def test_shares_that_are_none(shares):
     with pytest.raises(ValueError, match='shares'):
         mixture(shares=shares)
+
+
+def test_parts_of_different_classes():
+    other = Part('old')
+    other.metainfo = dict(classes=('sky',))
+    with pytest.raises(ValueError, match='road\nsky'):
+        mixture(datasets=[Part('new'), other], shares=(1, 1))

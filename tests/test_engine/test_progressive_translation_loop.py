@@ -1,5 +1,6 @@
 """PTL with all its parts at the smallest size: what guides what, resuming after kills, several ranks."""
 
+import gc
 import os
 import random
 import re
@@ -27,10 +28,15 @@ LOOP = 'mmdass.engine.loops.progressive_translation_loop'
 
 @pytest.fixture(autouse=True, scope='module')
 def one_thread():
-    """Threads do not survive a fork."""
+    """Threads do not survive a fork. And neither are configs laid out for readers in each checkpoint nor all imports
+    searched for garbage with each data set: most of a run's time."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    yield
+    gc.freeze()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Config, 'pretty_text', property(lambda self: ''))
+        yield
+    gc.unfreeze()
     torch.set_num_threads(threads)
 
 
@@ -41,7 +47,7 @@ def guides():
 
 
 @pytest.fixture(scope='module')
-def finished(tmp_path_factory, guides) -> Runner:
+def finished(one_thread, tmp_path_factory, guides) -> Runner:
     """An undisturbed run."""
     translate = progressive_translation_loop.translate_dataset
 
@@ -217,6 +223,9 @@ def test_final_network_is_fresh(tmp_path):
 
 @pytest.mark.parametrize('options, error', [
     (dict(train_cfg__stages=[20, 20]), (ValueError, 'each larger than the one before')),
+    (dict(train_cfg__stages=[20, 2000]), (ValueError, 'start=2000; choose 1 to 1000')),
+    (dict(translator__denoiser=dict(_delete_=True, type='Denoiser', pretrained='not/a/folder')),
+     (FileNotFoundError, 'not/a/folder')),
     (dict(custom_hooks=[dict(type='GlobalSceneGuidanceHook')]), (TypeError, 'translator.sgg_hooks')),
     (dict(), (KeyError, 'no top-level `translator`')),
 ])

@@ -1,6 +1,7 @@
 """Progressive translation learning (PTL): translation and segmentation take turns, from the source to the target."""
 
 import copy
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -61,7 +62,8 @@ class ProgressiveTranslationLoop(BaseLoop):
 
     Raises:
         KeyError: The config has no ``translator`` or no ``source_dataset``.
-        ValueError: ``stages`` do not increase strictly.
+        ValueError: ``stages`` do not increase strictly or exceed the denoiser's chain, or ``source_dataset`` has other
+            classes than the loader's data set.
         FileExistsError: The work dir holds another run's phases.
     """
 
@@ -93,6 +95,7 @@ class ProgressiveTranslationLoop(BaseLoop):
             resolve_stages(stages, self._scheduler_cfg), source_iters, stage_iters, final_iters)
         self._loader_cfg = {**dataloader, 'dataset': None}
         self._source = self.dataloader.dataset
+        self._to_translate = DATASETS.build(runner.cfg.source_dataset)
         self._translated_pipeline = translated_pipeline
         self._replay = replay
         self._stage_lr_factor = stage_lr_factor
@@ -128,6 +131,8 @@ class ProgressiveTranslationLoop(BaseLoop):
     def run(self) -> nn.Module:
         """Run all phases, or those that a resumed run has left, and print the scores of all."""
         done = self._finished_phases()
+        if any(phase.stage for phase in self.phases[done:]):
+            self._check_translator()
         for phase in self.phases[:done]:
             for name, value in self._load(phase)['meta']['metrics'].items():
                 self.runner.message_hub.update_scalar(f'val/{name}', value)
@@ -148,13 +153,16 @@ class ProgressiveTranslationLoop(BaseLoop):
                 raise FileExistsError(f'{existing[0]} is of an earlier run. Continue that with --resume, or choose '
                                       'another --work-dir.')
             return 0
-        reached = [phase for phase in self.phases if phase.end <= self._iter]
-        missing = [self._file(phase) for phase in reached if self._file(phase) not in existing]
-        # Only of the phase just trained may the file be missing: the run was killed before it was written.
-        if len(missing) > 1 or missing and missing[0] != self._file(reached[-1]):
-            raise FileNotFoundError(f'{missing[0]} is missing, but iteration {self._iter} comes later. Put it back, '
-                                    'or resume from an earlier checkpoint.')
-        return len(reached) - len(missing)
+        for number, phase in enumerate(self.phases):
+            if self._iter < phase.end:
+                return number
+            if self._file(phase) not in existing:
+                if phase.end < self._iter:
+                    raise FileNotFoundError(
+                        f'{self._file(phase)} is missing, but iteration {self._iter} comes later. Put it back, or '
+                        'resume from an earlier checkpoint.')
+                return number  # killed before it was written
+        return len(self.phases)
 
     # How a phase begins
 
@@ -180,32 +188,46 @@ class ProgressiveTranslationLoop(BaseLoop):
     def _renew_optimizer(self, phase: Phase) -> None:
         runner, cfg = self.runner, self.runner.cfg
         runner.optim_wrapper = runner.build_optim_wrapper(cfg.optim_wrapper)
+        runner.param_schedulers = self._schedules(phase)
         runner.scale_lr(runner.optim_wrapper, runner.auto_scale_lr)
         if phase.stage:
             for group in runner.optim_wrapper.param_groups:
                 group['lr'] *= self._stage_lr_factor
-        elif runner.param_schedulers is not None:
-            configs = cfg.param_scheduler if is_list_of(cfg.param_scheduler, dict) else [cfg.param_scheduler]
-            length = phase.end - phase.begin
-            runner.param_schedulers = runner.build_param_scheduler([{'end': length, **one} for one in configs])
+        if runner.param_schedulers is not None:
+            runner.param_schedulers = runner.build_param_scheduler(runner.param_schedulers)
+
+    def _schedules(self, phase: Phase) -> list[dict] | None:
+        configs = self.runner.cfg.get('param_scheduler')
+        if configs is None:
+            return None
+        configs = configs if is_list_of(configs, dict) else [configs]
+        return [] if phase.stage else [{'end': phase.end - phase.begin, **one} for one in configs]
 
     # Translation
 
     def _translate(self, phase: Phase) -> None:
-        cfg = self.runner.cfg
-        source = DATASETS.build(cfg.source_dataset)
-        translator = MODELS.build(cfg.translator).to(get_device()).eval()
-        translator.guide_with(unwrap_model(self.runner.model))
-        recipe = translation_recipe(translator, cfg, phase.stage, phase.start)
+        runner, source = self.runner, self._to_translate
+        translator = MODELS.build(runner.cfg.translator).to(get_device())
+        translator.guide_with(unwrap_model(runner.model))
+        recipe = translation_recipe(translator, runner.cfg, phase.stage, phase.start)
         number = None if phase.guides is None else self._images_per_stage
-        self.runner.logger.info(f'{phase.name}: translating {number or len(source)} images, {phase.start} steps')
-        translate_dataset(
+        runner.logger.info(f'{phase.name}: translating {number or len(source)} images, {phase.start} steps')
+        manifest = translate_dataset(
             translator, source, self._folder(phase), recipe_hash(recipe), phase.stage, phase.start,
-            self._translate_batch_size, recipe=recipe,
-            indices=choose_images(source, number, self._rare_class_sampling, self.runner.seed, phase.stage))
+            self._translate_batch_size, recipe=recipe, num_workers=self.dataloader.num_workers,
+            indices=choose_images(source, number, self._rare_class_sampling, runner.seed, phase.stage))
+        while not manifest.exists():  # another rank may take longer than a barrier waits
+            time.sleep(1)
         barrier()
         if is_main_process():
             write_picture(self._sheet(phase), contact_sheet(self._folder(phase), source))
+
+    def _check_translator(self) -> None:
+        """Build it once in vain: what is wrong with it shall show now, not after days on the source."""
+        translator = MODELS.build(self.runner.cfg.translator)
+        for phase in self.phases:
+            if phase.stage:
+                translator.timesteps(phase.start)
 
     def _folder(self, phase: Phase) -> Path:
         return Path(self.runner.work_dir, phase.name)
@@ -262,7 +284,7 @@ class ProgressiveTranslationLoop(BaseLoop):
 
     def _keyed(self, phase: Phase, **kwargs) -> KeyedDataset:
         data = translated_dataset(
-            self._folder(phase), self._source.metainfo, self._translated_pipeline, **kwargs)
+            self._folder(phase), self._to_translate.metainfo, self._translated_pipeline, **kwargs)
         return KeyedDataset(data, name=phase.name)
 
     def _robust_transforms(self, phase: Phase) -> list[dict]:
@@ -297,7 +319,7 @@ class ProgressiveTranslationLoop(BaseLoop):
         """Whether g_s was kept; the model has the weights of g_{s-1} if it was not."""
         model = unwrap_model(self.runner.model)
         data = translated_dataset(
-            self._folder(phase), self._source.metainfo, indices=self._split(phase)[1], test_mode=True)
+            self._folder(phase), self._to_translate.metainfo, indices=self._split(phase)[1], test_mode=True)
         trained, score = copy.deepcopy(model.state_dict()), held_out_score(self.runner, data)
         model.load_state_dict(self._load(before)['state_dict'])
         score_before = held_out_score(self.runner, data)
