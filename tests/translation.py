@@ -18,7 +18,7 @@ CONFIG = """
 _base_ = ['{root}/configs/_base_/default_runtime.py']
 source_dataset = dict(
     type='ModalityDataset', data_root='{folder}/source', images='image/*.png', labels=('image/', 'label/'),
-    label_space=dict(classes={classes}), pipeline=[
+    label_space=dict(classes={classes}), serialize_data=False, pipeline=[
         dict(type='LoadModalityImage'), dict(type='LoadMappedLabel'),
         dict(type='Resize', scale={scale}, keep_ratio=False), dict(type='PackSegInputs')])
 translator = dict(
@@ -72,7 +72,7 @@ def build_source(folder: Path, **options):
     pipeline = [dict(type='LoadModalityImage'), dict(type='LoadMappedLabel'), dict(type='PackSegInputs')]
     return DATASETS.build(dict(
         type='ModalityDataset', data_root=str(folder), images='image/*.png', labels=('image/', 'label/'),
-        label_space=dict(classes=CLASS_NAMES), pipeline=pipeline) | options)
+        label_space=dict(classes=CLASS_NAMES), pipeline=pipeline, serialize_data=False) | options)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -121,15 +121,15 @@ def translation_recipe(
         sgg_hooks=[_plain(dict(type=type(hook).__name__, **vars(hook))) for hook in translator.sgg_hooks],
         schedule=_plain(schedule),
         denoiser=_plain(cfg['translator']['denoiser']),
-        denoiser_weights=hash_weights(translator.denoiser),
+        denoiser_weights=exact_hash(translator.denoiser),
         guide=translator.guide and _plain(cfg['model']),
-        guide_weights=translator.guide and hash_weights(translator.guide),
+        guide_weights=translator.guide and exact_hash(translator.guide),
         source=_plain(cfg['source_dataset']),
     )
 
 
-def hash_weights(module: nn.Module) -> str:
-    """16 hex digits that change with the name, type, shape or value of any parameter or buffer, saved or not."""
+def exact_hash(module: nn.Module) -> str:
+    """16 hex digits that change with the name, type, shape or any bit of a parameter or buffer, saved or not."""
     digest = hashlib.sha256()
     for name, value in (*module.named_parameters(), *module.named_buffers()):
         value = value.detach().cpu().contiguous()
