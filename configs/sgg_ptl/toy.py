@@ -10,7 +10,7 @@ resize = dict(type='Resize', scale=(128, 64))  # rendered at 256 x 128 first, so
 
 # 1. The source: what is translated, and what g_0 is trained on.
 source_dataset = dict(
-    type='ToyStreetDataset', look='synthetic', num_images=160, seed=0,
+    type='ToyStreetDataset', look='synthetic', num_images=120, seed=0,
     pipeline=[dict(type='RenderToyScene'), resize, dict(type='PackSegInputs')])
 train_dataloader = dict(
     batch_size=8,
@@ -73,7 +73,7 @@ train_cfg = dict(
     type='ProgressiveTranslationLoop',
     source_iters=300,  # g_0
     stages=[200, 400, 600],  # steps of noise
-    images_per_stage=64,  # the last stage has all
+    images_per_stage=48,  # the last stage has all
     stage_iters=60,
     stage_lr_factor=0.25,
     replay=(0.7, 0.2, 0.1),  # this stage's images, the stage before's, the source
