@@ -64,7 +64,7 @@ def load_parts(pretrained: str, revision: str | None = None) -> StableDiffusionP
     except OSError as error:
         raise FileNotFoundError(
             f'cannot read the Stable Diffusion model {pretrained!r} (revision {revision}): {error}\n'
-            "Set the backbone's `pretrained` to a local folder in diffusers' layout (vae/ unet/ text_encoder/ "
+            "Set `pretrained` to a local folder in diffusers' layout (vae/ unet/ text_encoder/ "
             'tokenizer/ scheduler/), or to a hub id this machine can reach; `random_init` builds one without weights.'
         ) from error
 
@@ -114,7 +114,7 @@ def load_vae(pretrained: str) -> AutoencoderKL:
     try:
         return AutoencoderKL.from_pretrained(folder)
     except OSError as error:
-        raise FileNotFoundError(f"cannot read the VAE {pretrained!r}; set the backbone's `vae`: {error}") from error
+        raise FileNotFoundError(f'cannot read the VAE {pretrained!r}; set `vae`: {error}') from error
 
 
 @torch.no_grad()
@@ -153,7 +153,7 @@ def _check_folder(pretrained: str) -> None:
     if not os.path.isdir(pretrained):
         if os.path.isabs(pretrained) or pretrained.startswith(('.', '~')) or pretrained.count('/') != 1:
             raise FileNotFoundError(
-                f"Stable Diffusion folder {pretrained!r} does not exist. Set the backbone's `pretrained` to a folder "
+                f"Stable Diffusion folder {pretrained!r} does not exist. Set `pretrained` to a folder "
                 "in diffusers' layout or to a hub id of the form 'owner/name'."
             )
         return

@@ -74,7 +74,7 @@ def test_a_truncated_file_is_refused(copied):
 
 @pytest.mark.parametrize('name', ['/absent/folder', './absent', 'absent', 'weights/sd/v1-4'])
 def test_a_missing_folder_is_not_looked_for_on_the_hub(name):
-    with pytest.raises(FileNotFoundError, match=f'{name}.*does not exist. Set the backbone'):
+    with pytest.raises(FileNotFoundError, match=f'{name}.*does not exist. Set `pretrained` to a folder'):
         load_parts(name)
 
 
