@@ -16,7 +16,7 @@ adapter = '{{$ADAPTER:work_dirs/latent_lora/denoiser}}'
 
 model = dict(decode_head=dict(num_classes=9))
 translator = dict(
-    profile='fast',  # 60 steps in bf16, each move within a trust region
+    profile='fast',  # 20 steps in bf16, each move within a trust region
     # Stable Diffusion's schedule keeps more of an image than the paper's, so stages are set by what is left of it: after
     # 840 of its steps as much (-15.8 dB) as after 600 of the paper's.
     start=840,

@@ -41,8 +41,7 @@ test_evaluator = val_evaluator
 # 3. The translator.
 translator = dict(
     type='DiffusionTranslator',
-    profile='fast',  # guidance on the predicted clean image, within a trust region; ...
-    num_steps=20,  # ... fewer steps than its 60, ...
+    profile='fast',  # 20 steps, guidance on the predicted clean image, within a trust region; ...
     dtype='float32',  # ... and CPUs without bf16 units are slower in bf16
     denoiser=dict(type='Denoiser', pretrained='toy'))
 

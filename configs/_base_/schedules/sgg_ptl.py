@@ -6,7 +6,7 @@ denoiser = '{{$DENOISER:work_dirs/denoiser_cityscapes/denoiser}}'  # the target'
 translator = dict(
     type='DiffusionTranslator',
     # Noise of n steps and as many back, float32, LCG and GSG in turns with scale 60, on the noisy image. 'exact_fast' is
-    # the same in bf16; 'fast' takes 60 steps, guides on the predicted clean image and limits each move.
+    # the same in bf16; 'fast' takes 20 steps, guides on the predicted clean image and limits each move.
     profile='paper',
     denoiser=dict(type='Denoiser', pretrained=denoiser))
 

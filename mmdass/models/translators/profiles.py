@@ -1,7 +1,7 @@
 """How thorough a translation is: arguments of ``DiffusionTranslator`` by the name of a profile.
 
-``paper`` is the literal reading, ``exact_fast`` the same chain in bfloat16, ``fast`` a tenth of the steps, guided on
-the predicted clean image by a random part of the classes within a trust region, ``debug`` a few steps in float64.
+``paper`` is the literal reading, ``exact_fast`` the same chain in bfloat16, ``fast`` a thirtieth of the steps, guided
+on the predicted clean image by a random part of the classes within a trust region, ``debug`` a few in float64.
 """
 
 import copy
@@ -18,7 +18,7 @@ def _hooks(both: dict, **lcg) -> list[dict]:
 PROFILES: dict[str, dict] = {
     'paper': dict(start=600, num_steps=600, dtype='float32', sgg_hooks=_hooks(_LITERAL)),
     'exact_fast': dict(start=600, num_steps=600, dtype='bfloat16', sgg_hooks=_hooks(_LITERAL)),
-    'fast': dict(start=600, num_steps=60, dtype='bfloat16', sgg_hooks=_hooks(_CONTROLLED, num_classes=6)),
+    'fast': dict(start=600, num_steps=20, dtype='bfloat16', sgg_hooks=_hooks(_CONTROLLED, num_classes=6)),
     'debug': dict(start=600, num_steps=8, dtype='float64', sgg_hooks=_hooks(_LITERAL)),
 }
 
