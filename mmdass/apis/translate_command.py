@@ -12,6 +12,7 @@ import argparse
 import os
 import re
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,7 +34,14 @@ from mmdass.registry import DATASETS, MODELS
 from mmdass.utils.config import load_config
 
 from .load_segmentor import load_segmentor
-from .translation_manifest import FailedImagesError, TranslationError, list_images, read_manifest, recipe_hash
+from .translation_manifest import (
+    FailedImagesError,
+    TranslationError,
+    TranslationFolder,
+    list_images,
+    read_manifest,
+    recipe_hash,
+)
 from .translation_report import (
     contact_sheet,
     format_report,
@@ -42,7 +50,7 @@ from .translation_report import (
     write_json,
     write_picture,
 )
-from .translator import translate_dataset, translation_recipe
+from .translator import image_ids, translate_dataset, translation_recipe
 
 _SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.webp', '.tif', '.tiff')
 _LABEL_NAMES = (
@@ -114,19 +122,24 @@ def _run(args: argparse.Namespace) -> int:
     translator = _build_translator(cfg, args).to(_device())
     source = DATASETS.build(cfg.source_dataset)
     recipe = translation_recipe(translator, cfg)
+    indices = range(len(source))[:args.limit]
     shard = args.shard or (int(os.environ.get('RANK', 0)), int(os.environ.get('WORLD_SIZE', 1)))
     status = 0
     try:
         translate_dataset(
             translator, source, args.out, recipe_hash(recipe), batch_size=args.batch_size, shard=shard,
-            indices=range(len(source))[:args.limit], recipe=recipe, num_workers=args.workers)
+            indices=indices, recipe=recipe, num_workers=args.workers)
     except FailedImagesError as error:
         print(f'mmdass translate: {error}', file=sys.stderr)
         status = 1
-    if (args.out / 'manifest.jsonl').exists():
+    names, folder = image_ids(source), TranslationFolder(args.out, shard)
+    ids = [names[index] for index in indices]
+    if folder.is_finished(ids):
         _report(args, source)
     else:
         print(f'Shard {shard[0]}/{shard[1]} is done. The one that finishes last writes the manifest and the report.')
+    while status and not args.shard and not folder.is_finished(ids):
+        time.sleep(5)  # torchrun ends all ranks as soon as one fails
     return status
 
 

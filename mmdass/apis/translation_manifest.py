@@ -175,17 +175,19 @@ class TranslationFolder:
         """Write down that an image cannot be translated, so that the others need not wait for it."""
         self._append(json.dumps(dict(failed=id_, reason=reason), sort_keys=True))
 
-    def merge(self, ids: Collection[str]) -> bool:
-        """Write the manifest, if every one of ``ids`` is translated or has failed, in whatever shard.
+    def is_finished(self, ids: Collection[str]) -> bool:
+        """Whether every one of ``ids`` is translated or has failed, in whatever shard."""
+        done, failed = self._read()
+        return all(id_ in done or id_ in failed for id_ in ids)
 
-        The last shard to finish does it. Several at once write the same: a journal goes after the manifest has what it
+    def merge(self, ids: Collection[str]) -> None:
+        """Write the manifest, if all shards are finished with ``ids``.
+
+        So the last to finish does it. Several at once write the same: a journal goes after the manifest has what it
         says, and only if nobody is at work on it.
-
-        Returns:
-            Whether all shards are done.
         """
-        if not self._settles(ids):
-            return False
+        if not self.is_finished(ids):
+            return
         with ExitStack() as stack:
             journals = [path for path in self._journals() if self._is_idle(path, stack)]
             done, failed = self._read()
@@ -195,11 +197,6 @@ class TranslationFolder:
             if not failed - done.keys():
                 for path in journals:
                     path.unlink(missing_ok=True)
-        return True
-
-    def _settles(self, ids: Collection[str]) -> bool:
-        done, failed = self._read()
-        return all(id_ in done or id_ in failed for id_ in ids)
 
     def _read(self) -> tuple[dict[str, TranslatedImage], set[str]]:
         """Images done, by id, and ids that failed."""

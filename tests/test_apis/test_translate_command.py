@@ -105,6 +105,23 @@ def test_shards_by_hand_and_by_torchrun(task, out, tmp_path, capsys, monkeypatch
     assert journal.name == '1-of-2.jsonl' and journal.read_text().count('"check"') == 2
 
 
+def test_a_rank_of_torchrun_fails_after_the_others_are_done(task, out, tmp_path, monkeypatch):
+    """torchrun ends the others as soon as one fails."""
+    path = task.parent / 'source/image/00.png'
+    path.write_bytes(path.read_bytes()[:40])
+    monkeypatch.setenv('RANK', '0')
+    monkeypatch.setenv('WORLD_SIZE', '2')
+    waited = []
+
+    def other_rank_works(seconds: float) -> None:
+        waited.append(seconds)
+        assert translate(task, out, '--shard', '1/2') == 0
+
+    monkeypatch.setattr(translate_command.time, 'sleep', other_rank_works)
+    assert translate(task, out) == 1
+    assert len(waited) == 1 and len(read_manifest(out)) == 3
+
+
 def test_a_part_first(task, out):
     assert translate(task, out, '--limit', 2) == 0
     assert len(read_manifest(out)) == 2
