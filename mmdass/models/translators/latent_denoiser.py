@@ -41,7 +41,7 @@ class LatentDenoiser(StableDiffusionRecipe, Denoiser):
         init_cfg: As for ``Denoiser``.
 
     Raises:
-        ValueError: Not exactly one of ``pretrained`` and ``random_init``.
+        ValueError: Not exactly one of ``pretrained`` and ``random_init``, or an adapter of another U-Net.
         FileNotFoundError: A part cannot be read.
     """
 
@@ -67,22 +67,16 @@ class LatentDenoiser(StableDiffusionRecipe, Denoiser):
         self._origin = None if pretrained is None else (pretrained, revision)
         prompt = encode_empty_prompt(*self._text_encoder()) if pretrained is None else parts.empty_prompt
         self.register_buffer('empty_prompt', prompt)
-        self.record_recipe(pretrained, revision, vae, dict(vae=self.vae) | (dict(unet=self.unet) if lora else {}))
-        if lora is not None:
-            self._add_adapter(lora)
+        frozen = dict(vae=self.vae) if lora is None else dict(vae=self.vae, unet=self.unet)
+        self.record_recipe(pretrained, revision, vae, frozen)
+        if isinstance(lora, str):
+            load_adapter(self.unet, lora, self.recipe['unet_sha256'])
+        elif lora is not None:
+            add_adapter(self.unet, **lora)
         if with_cp:
             self.unet.enable_gradient_checkpointing()
             self.vae.enable_gradient_checkpointing()
         self.leave_out_of_checkpoints(name for name, value in self.named_parameters() if not value.requires_grad)
-
-    def _add_adapter(self, lora: dict | str) -> None:
-        self.unet.requires_grad_(False)
-        if isinstance(lora, str):
-            load_adapter(self.unet, lora)
-        else:
-            rank = lora['rank']
-            self.unet.add_adapter(LoraConfig(
-                r=rank, lora_alpha=lora.get('alpha', rank), target_modules=['to_q', 'to_k', 'to_v', 'to_out.0']))
 
     @property
     def stride(self) -> int:
@@ -119,7 +113,7 @@ class LatentDenoiser(StableDiffusionRecipe, Denoiser):
         ``StableDiffusionPipeline`` read.
         """
         if hasattr(self.unet, 'peft_config'):
-            save_adapter(self.unet, folder)
+            save_adapter(self.unet, folder, self.recipe['unet_sha256'])
             return
         tokenizer, text_encoder = self._text_encoder()
         pipeline = StableDiffusionPipeline(
@@ -133,18 +127,32 @@ class LatentDenoiser(StableDiffusionRecipe, Denoiser):
         return load_text_encoder(*self._origin)
 
 
-def save_adapter(unet: UNet2DConditionModel, folder: str | Path) -> None:
-    """Write a U-Net's adapter as ``pytorch_lora_weights.safetensors``, which diffusers' pipelines read too."""
+def add_adapter(unet: UNet2DConditionModel, rank: int, alpha: float | None = None) -> None:
+    """Freeze a U-Net and add trainable low-rank adapters, which do nothing yet, to its attention layers."""
+    unet.requires_grad_(False)
+    layers = ['to_q', 'to_k', 'to_v', 'to_out.0']
+    unet.add_adapter(LoraConfig(r=rank, lora_alpha=rank if alpha is None else alpha, target_modules=layers))
+
+
+def save_adapter(unet: UNet2DConditionModel, folder: str | Path, unet_sha256: str) -> None:
+    """Write a U-Net's adapter as ``pytorch_lora_weights.safetensors``, which diffusers' pipelines read too.
+
+    Args:
+        unet: Has the adapter.
+        folder: To write to.
+        unet_sha256: Hash of the U-Net's own weights, kept in the file.
+    """
+    metadata = unet.peft_config['default'].to_dict() | dict(base_model_name_or_path=unet_sha256)
     StableDiffusionPipeline.save_lora_weights(
-        folder, convert_state_dict_to_diffusers(get_peft_model_state_dict(unet)),
-        unet_lora_adapter_metadata=unet.peft_config['default'].to_dict())
+        folder, convert_state_dict_to_diffusers(get_peft_model_state_dict(unet)), unet_lora_adapter_metadata=metadata)
 
 
-def load_adapter(unet: UNet2DConditionModel, folder: str) -> None:
+def load_adapter(unet: UNet2DConditionModel, folder: str, unet_sha256: str) -> None:
     """Read an adapter of :func:`save_adapter` or of diffusers' training scripts; it alone is trainable.
 
     Raises:
         FileNotFoundError: There is none.
+        ValueError: It says that it goes with another U-Net.
     """
     try:
         unet.load_lora_adapter(folder, prefix='unet', adapter_name='default', use_safetensors=True)
@@ -152,6 +160,10 @@ def load_adapter(unet: UNet2DConditionModel, folder: str) -> None:
         raise FileNotFoundError(
             f'cannot read the adapter {folder!r}: {error}\nSet `lora` to a folder with pytorch_lora_weights.safetensors'
             ', as the training of one writes (WORK_DIR/denoiser), or to dict(rank=16) for a new one.') from error
+    trained_with = unet.peft_config['default'].base_model_name_or_path
+    if trained_with not in (None, unet_sha256):
+        raise ValueError(f'the adapter {folder!r} was trained with another U-Net ({trained_with[:12]}) than that of '
+                         f'`pretrained` ({unet_sha256[:12]}); set that to the model it was trained with')
     for name, parameter in unet.named_parameters():
         parameter.requires_grad_('.lora_' in name)
 

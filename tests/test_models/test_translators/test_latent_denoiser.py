@@ -120,9 +120,21 @@ def test_checkpoints_hold_what_was_trained_and_the_recipe(folder, load):
 
 
 def test_an_adapter_of_another_model_is_refused(folder, tmp_path):
-    other = save_stable_diffusion(tmp_path / 'other', layers_per_block=1)
+    """Its shapes fit, so that nothing else would tell."""
+    other = build(pretrained=folder)
+    other.unet.conv_in.bias.data += 0.1
+    other.export(tmp_path / 'other')
+    other = build(pretrained=str(tmp_path / 'other'), lora=LORA)
     with pytest.raises(RuntimeError, match="goes with the Stable Diffusion model 'other'.*unet.*Set `pretrained`"):
-        build(pretrained=folder, lora=LORA).load_state_dict(build(pretrained=str(other), lora=LORA).state_dict())
+        build(pretrained=folder, lora=LORA).load_state_dict(other.state_dict())
+    other.export(tmp_path / 'adapter')
+    with pytest.raises(ValueError, match='adapter .* was trained with another U-Net'):
+        build(pretrained=folder, lora=str(tmp_path / 'adapter'))
+
+
+def test_a_misspelt_option_of_the_adapter_is_refused():
+    with pytest.raises(TypeError, match='aplha'):
+        build(lora=dict(rank=2, aplha=4))
 
 
 def test_exported_adapter_continues_and_serves_diffusers(folder, tmp_path):
