@@ -1,6 +1,7 @@
 """PTL with all its parts at the smallest size: what guides what, resuming after kills, several ranks."""
 
 import gc
+import itertools
 import os
 import random
 import re
@@ -167,20 +168,20 @@ def assert_same_run(work_dir: str, undisturbed: str) -> None:
 
 @pytest.mark.slow
 def test_twenty_kills_at_random_moments(finished, tmp_path):
-    """Each life is a little longer than the last one's start, so that the run gets on."""
-    cfg, draws = tiny_ptl.config(tmp_path), random.Random(0)
-    kills, patience = 0, 1.0
+    draws, kills, runs = random.Random(0), 0, itertools.count()
     while kills < 20:
-        pid = tiny_ptl.fork(lambda: tiny_ptl.train(cfg, resume=True))
-        time.sleep(draws.uniform(0.5, 1.5) * patience)
-        os.kill(pid, signal.SIGKILL)
-        if tiny_ptl.wait(pid) != -signal.SIGKILL:
-            break
-        kills += 1
-        patience *= 1.1
-    assert kills > 3
-    assert tiny_ptl.wait(tiny_ptl.fork(lambda: tiny_ptl.train(cfg, resume=True))) == 0
-    assert_same_run(cfg.work_dir, finished.work_dir)
+        folder = tmp_path / str(next(runs))
+        folder.mkdir()
+        cfg, status = tiny_ptl.config(folder), -signal.SIGKILL
+        while status == -signal.SIGKILL:
+            pid = tiny_ptl.fork(lambda cfg=cfg: tiny_ptl.train(cfg, resume=True))
+            if kills < 20:
+                time.sleep(draws.uniform(0.5, 6))
+                os.kill(pid, signal.SIGKILL)  # of a process that has ended, too
+            status = tiny_ptl.wait(pid)
+            kills += status == -signal.SIGKILL
+        assert status == 0
+        assert_same_run(cfg.work_dir, finished.work_dir)
 
 
 def test_a_new_run_does_not_mix_with_an_earlier_one(finished):

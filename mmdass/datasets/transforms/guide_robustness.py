@@ -23,13 +23,13 @@ class ForwardNoise(BaseTransform):
     Args:
         prob: Share of the samples that get any.
         max_steps: Largest k.
-        scheduler: Arguments of diffusers' ``DDPMScheduler`` that are not its defaults; those of the denoiser.
+        scheduler: Config of the denoiser's diffusers ``DDPMScheduler``; its defaults where it says nothing.
     """
 
     def __init__(self, prob: float, max_steps: int, scheduler: dict | None = None) -> None:
         self.prob = prob
         self.max_steps = max_steps
-        self.alphas_cumprod = DDPMScheduler(**scheduler or {}).alphas_cumprod
+        self.alphas_cumprod = DDPMScheduler.from_config(scheduler or {}).alphas_cumprod
 
     def transform(self, results: dict) -> dict:
         steps = np.random.randint(self.max_steps + 1)

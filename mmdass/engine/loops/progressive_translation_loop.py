@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mmengine.device import get_device
 from mmengine.dist import barrier, is_main_process
+from mmengine.model import BaseModule
 from mmengine.runner import BaseLoop, Runner
 from mmengine.utils import is_list_of
 from torch import Tensor, nn
@@ -90,9 +91,13 @@ class ProgressiveTranslationLoop(BaseLoop):
                 raise KeyError(f'ProgressiveTranslationLoop: the config has no top-level `{key}`; see '
                                'configs/sgg_ptl/toy.py.')
         super().__init__(runner, dataloader)
-        self._scheduler_cfg = runner.cfg.translator.denoiser.get('scheduler') or {}
-        self.phases = plan_phases(
-            resolve_stages(stages, self._scheduler_cfg), source_iters, stage_iters, final_iters)
+        # Built once in vain: what is wrong with it shall show now, not after days on the source.
+        translator = self._build_translator()
+        self._schedule = dict(translator.denoiser.scheduler.config)
+        self.phases = plan_phases(resolve_stages(stages, self._schedule), source_iters, stage_iters, final_iters)
+        for phase in self.phases:
+            if phase.stage:
+                translator.timesteps(phase.start)
         self._loader_cfg = {**dataloader, 'dataset': None}
         self._source = self.dataloader.dataset
         self._to_translate = DATASETS.build(runner.cfg.source_dataset)
@@ -131,8 +136,6 @@ class ProgressiveTranslationLoop(BaseLoop):
     def run(self) -> nn.Module:
         """Run all phases, or those that a resumed run has left, and print the scores of all."""
         done = self._finished_phases()
-        if any(phase.stage for phase in self.phases[done:]):
-            self._check_translator()
         for phase in self.phases[:done]:
             for name, value in self._load(phase)['meta']['metrics'].items():
                 self.runner.message_hub.update_scalar(f'val/{name}', value)
@@ -207,7 +210,7 @@ class ProgressiveTranslationLoop(BaseLoop):
 
     def _translate(self, phase: Phase) -> None:
         runner, source = self.runner, self._to_translate
-        translator = MODELS.build(runner.cfg.translator).to(get_device())
+        translator = self._build_translator().to(get_device())
         translator.guide_with(unwrap_model(runner.model))
         recipe = translation_recipe(translator, runner.cfg, phase.stage, phase.start)
         number = None if phase.guides is None else self._images_per_stage
@@ -222,12 +225,9 @@ class ProgressiveTranslationLoop(BaseLoop):
         if is_main_process():
             write_picture(self._sheet(phase), contact_sheet(self._folder(phase), source))
 
-    def _check_translator(self) -> None:
-        """Build it once in vain: what is wrong with it shall show now, not after days on the source."""
-        translator = MODELS.build(self.runner.cfg.translator)
-        for phase in self.phases:
-            if phase.stage:
-                translator.timesteps(phase.start)
+    def _build_translator(self) -> BaseModule:
+        with keyed_globals(self.runner.seed, 0, 'ptl/translator', rank=0):
+            return MODELS.build(self.runner.cfg.translator)
 
     def _folder(self, phase: Phase) -> Path:
         return Path(self.runner.work_dir, phase.name)
@@ -291,7 +291,7 @@ class ProgressiveTranslationLoop(BaseLoop):
         if phase.guides is None:
             return []
         noise = dict(type='mmdass.ForwardNoise', prob=self._robustness.get('noise', 0.0), max_steps=phase.guides,
-                     scheduler=self._scheduler_cfg)
+                     scheduler=self._schedule)
         return [noise, dict(type='mmdass.KeepOneRegion', prob=self._robustness.get('region', 0.0))]
 
     # How a phase ends

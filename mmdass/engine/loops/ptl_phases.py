@@ -66,9 +66,9 @@ def snr_spaced_stages(
         num: Number of stages.
         smallest: n of the first.
         largest: n of the last.
-        scheduler: Arguments of diffusers' ``DDPMScheduler`` that are not its defaults.
+        scheduler: Config of a diffusers ``DDPMScheduler``; its defaults where it says nothing.
     """
-    kept = DDPMScheduler(**scheduler or {}).alphas_cumprod.double().numpy()
+    kept = DDPMScheduler.from_config(scheduler or {}).alphas_cumprod.double().numpy()
     log_snr = np.log(kept / (1 - kept))  # of n = 1, 2, ...; falls
     wanted = np.linspace(log_snr[smallest - 1], log_snr[largest - 1], num)
     return [int(np.abs(log_snr - value).argmin()) + 1 for value in wanted]
