@@ -8,14 +8,16 @@ from .priors import AutoencoderTrainer
 from .pseudo_labelers import ConfidencePseudoLabeler, DiffusionPseudoLabeler
 from .segmentors import MADM, SelfTraining, UDASegmentor
 from .translators import Denoiser, DiffusionTranslator, Guide, LatentDenoiser
-from .utils import ClassMix, EMATeacher, StrongAugmentation
+from .utils import BlockMask, ClassMix, CutMix, EMATeacher, StrongAugmentation
 
 __all__ = [
     'MADM',
     'AutoencoderTrainer',
+    'BlockMask',
     'BottleneckProjection',
     'ClassMix',
     'ConfidencePseudoLabeler',
+    'CutMix',
     'DAFormerHead',
     'DeepLabV2Head',
     'Denoiser',

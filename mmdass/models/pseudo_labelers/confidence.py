@@ -16,19 +16,43 @@ class ConfidencePseudoLabeler(BaseModule):
 
     Args:
         threshold: Confidence from which a pixel counts.
+        weight: 'global': all pixels of the batch weigh the share of confident ones (DACS's ``threshold_uniform``,
+            DAFormer, MADM); 'pixel': 1 where the pixel itself is confident, else 0 (DACS's ``threshold``).
+        ignore_top: This many rows at the top of a crop weigh nothing. DAFormer takes 15 where Cityscapes is the target,
+            whose rectification distorts them, as the 120 at the bottom, which show the car's own bonnet. Only
+            right for crops as high as the resized image.
+        ignore_bottom: The same at the bottom.
+        scores: The head gives scores that are no logits (Mask2Former, MaskFormer, SAN): divide them by their sum over
+            the classes instead of the softmax.
         init_cfg: MMEngine's initialisation config.
     """
 
-    def __init__(self, threshold: float = 0.968, init_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        threshold: float = 0.968,
+        weight: str = 'global',
+        ignore_top: int = 0,
+        ignore_bottom: int = 0,
+        scores: bool = False,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(init_cfg)
-        self.threshold = threshold
+        if weight not in ('global', 'pixel'):
+            raise ValueError(f"weight must be 'global' or 'pixel', not {weight!r}")
+        self.threshold, self.weight, self.scores = threshold, weight, scores
+        self.ignore_top, self.ignore_bottom = ignore_top, ignore_bottom
 
     def timestep(self, iteration: int, generator: torch.Generator) -> int:
         """The noise that the teacher's view of the target gets: none."""
         return 0
 
     def forward(self, logits: Tensor) -> PseudoLabel:
-        """Label target images from the teacher's logits (N, classes, H, W); one weight for the whole batch."""
-        confidence, label = logits.float().softmax(dim=1).max(dim=1)
-        confident = (confidence >= self.threshold).float().mean()
-        return PseudoLabel(label, confidence, confident.expand_as(confidence))
+        """Label target images from the teacher's logits (N, classes, H, W)."""
+        logits = logits.float()
+        probabilities = logits / logits.sum(1, keepdim=True).clamp(min=1e-6) if self.scores else logits.softmax(1)
+        confidence, label = probabilities.max(dim=1)
+        confident = (confidence >= self.threshold).float()
+        weight = confident if self.weight == 'pixel' else confident.mean().expand_as(confidence).clone()
+        weight[:, : self.ignore_top] = 0
+        weight[:, weight.shape[1] - self.ignore_bottom :] = 0
+        return PseudoLabel(label, confidence, weight)

@@ -36,3 +36,30 @@ def test_half_precision_logits(logits):
 def test_the_target_is_seen_clean():
     assert ConfidencePseudoLabeler().threshold == 0.968
     assert ConfidencePseudoLabeler().timestep(0, torch.Generator()) == 0
+
+
+def test_weight_of_each_pixel_alone(logits):
+    pseudo = ConfidencePseudoLabeler(threshold=0.9, weight='pixel')(logits)
+    assert pseudo.weight.tolist() == [[[1, 1], [0, 0]], [[0, 0], [1, 0]]]
+    with pytest.raises(ValueError, match="'global' or 'pixel', not 'image'"):
+        ConfidencePseudoLabeler(weight='image')
+
+
+@pytest.mark.parametrize('weight', ['global', 'pixel'])
+def test_margins_weigh_nothing_and_the_share_is_of_all_pixels(weight):
+    """DAFormer takes the share first and cuts the margins off afterwards."""
+    logits = torch.zeros(1, 2, 200, 3)
+    logits[:, 0, :100] = 9
+    pseudo = ConfidencePseudoLabeler(weight=weight, ignore_top=15, ignore_bottom=120)(logits)
+    inside = pseudo.weight[:, 15:80]
+    assert (inside == (0.5 if weight == 'global' else 1)).all()
+    assert pseudo.weight.sum() == inside.sum() > 0
+
+
+def test_scores_are_no_logits():
+    """Mask2Former's are class probabilities times masks: a softmax of them would never be sure."""
+    scores = torch.tensor([0.9, 0.02, 0.01]).view(1, 3, 1, 1)
+    assert ConfidencePseudoLabeler()(scores).weight == 0
+    pseudo = ConfidencePseudoLabeler(scores=True)(scores)
+    torch.testing.assert_close(pseudo.confidence, torch.full((1, 1, 1), 0.9 / 0.93))
+    assert pseudo.weight == 0 and ConfidencePseudoLabeler(threshold=0.96, scores=True)(scores).weight == 1
