@@ -54,7 +54,7 @@ class DiffusionTranslator(BaseModule):
             'float32'; 'float64' is for tests.
         seed: Seed of the noise.
         profile: A key of ``PROFILES``, which stands in for those of the above that are None. Without it: 600 steps in
-            'float32', no hooks.
+            'float32', no hooks. The full chain of 'paper' has as many steps as ``start``.
         init_cfg: MMEngine's initialisation config.
 
     Raises:
@@ -77,7 +77,7 @@ class DiffusionTranslator(BaseModule):
         if settings['dtype'] not in _DTYPES:
             raise ValueError(f'DiffusionTranslator: dtype={settings["dtype"]!r}; choose one of {_DTYPES}')
         self.start: int = settings['start']
-        self.num_steps: int = settings['num_steps']
+        self.num_steps: int | None = settings['num_steps']
         self.sgg_hooks = [HOOKS.build(hook) for hook in settings['sgg_hooks']]
         self.seed = seed
         self.autocast_dtype = torch.bfloat16 if settings['dtype'] == 'bfloat16' else None
@@ -107,9 +107,10 @@ class DiffusionTranslator(BaseModule):
         length = self.denoiser.scheduler.config.num_train_timesteps
         if not 1 <= start <= length:
             raise ValueError(f"DiffusionTranslator: start={start}; choose 1 to {length}, the denoiser's steps")
-        if self.num_steps < 1:
-            raise ValueError(f'DiffusionTranslator: num_steps={self.num_steps}; choose at least 1')
-        kept = torch.linspace(start - 1, 0, min(self.num_steps, start), dtype=torch.float64)
+        num_steps = start if self.num_steps is None else self.num_steps
+        if num_steps < 1:
+            raise ValueError(f'DiffusionTranslator: num_steps={num_steps}; choose at least 1')
+        kept = torch.linspace(start - 1, 0, min(num_steps, start), dtype=torch.float64)
         return kept.round().long().tolist()
 
     @torch.no_grad()

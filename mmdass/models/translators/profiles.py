@@ -15,9 +15,9 @@ def _hooks(both: dict, **lcg) -> list[dict]:
             dict(type='mmdass.GlobalSceneGuidanceHook', **both)]
 
 
-PROFILES: dict[str, dict] = {
-    'paper': dict(start=600, num_steps=600, dtype='float32', sgg_hooks=_hooks(_LITERAL)),
-    'exact_fast': dict(start=600, num_steps=600, dtype='bfloat16', sgg_hooks=_hooks(_LITERAL)),
+PROFILES: dict[str, dict] = {  # num_steps=None: each of the chain's
+    'paper': dict(start=600, num_steps=None, dtype='float32', sgg_hooks=_hooks(_LITERAL)),
+    'exact_fast': dict(start=600, num_steps=None, dtype='bfloat16', sgg_hooks=_hooks(_LITERAL)),
     'fast': dict(start=600, num_steps=20, dtype='bfloat16', sgg_hooks=_hooks(_CONTROLLED, num_classes=6)),
     'debug': dict(start=600, num_steps=8, dtype='float64', sgg_hooks=_hooks(_LITERAL)),
 }

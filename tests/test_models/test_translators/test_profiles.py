@@ -17,7 +17,7 @@ def test_profiles_build(profile):
     translator = DiffusionTranslator(DENOISER, profile=profile)
     assert [hook.name for hook in translator.sgg_hooks] == ['lcg', 'gsg']
     assert translator.start == 600
-    assert len(translator.timesteps(600)) == PROFILES[profile]['num_steps']
+    assert len(translator.timesteps(600)) == (PROFILES[profile]['num_steps'] or 600)
 
 
 def test_the_paper_profile_is_the_default_but_for_the_hooks():
@@ -26,6 +26,11 @@ def test_the_paper_profile_is_the_default_but_for_the_hooks():
     assert not plain.sgg_hooks
     for hook in paper.sgg_hooks:
         assert (hook.scale, hook.trust_region, hook.guide_on, hook.every) == (60, None, 'xk', 2)
+
+
+def test_a_full_chain_is_as_long_as_its_start():
+    for translator in (DiffusionTranslator(DENOISER, start=800), DiffusionTranslator(DENOISER, profile='paper')):
+        assert translator.timesteps(800) == list(range(799, -1, -1))
 
 
 def test_explicit_arguments_win():
