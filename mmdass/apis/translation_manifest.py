@@ -12,6 +12,7 @@
 
 import hashlib
 import json
+import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -183,12 +184,12 @@ class TranslationFolder:
     def merge(self, ids: Collection[str]) -> None:
         """Write the manifest, if all shards are finished with ``ids``.
 
-        So the last to finish does it. Several at once write the same: a journal goes after the manifest has what it
+        So the last to finish does it, or several, one after the other. A journal goes after the manifest has what it
         says, and only if nobody is at work on it.
         """
         if not self.is_finished(ids):
             return
-        with ExitStack() as stack:
+        with _wait_for_lock(self.work / 'merge.lock'), ExitStack() as stack:
             journals = [path for path in self._journals() if self._is_idle(path, stack)]
             done, failed = self._read()
             lines = [entry.line() + '\n' for _, entry in sorted(done.items())]
@@ -228,9 +229,18 @@ class TranslationFolder:
             file.write('\n' + line)
 
 
+@contextmanager
+def _wait_for_lock(path: Path) -> Iterator[None]:
+    while True:
+        with suppress(LockHeldError), hold_lock(path):
+            yield
+            return
+        time.sleep(0.1)
+
+
 def _write(path: Path, lines: list[str]) -> None:
     with replace_atomically(path) as partial:
-        partial.write_text(''.join(lines))
+        partial.write_text(''.join(lines), encoding='utf-8')
 
 
 def _read_lines(path: Path, torn: bool = False) -> Iterator[TranslatedImage | str]:

@@ -14,7 +14,14 @@ from tiny_translator import CLASSES, both_hooks, make_segmentor, make_translator
 from translation import build_source, contents, journals, read_rgb, write_source
 from trees import noise, write_png
 
-from mmdass.apis import TranslationError, read_manifest, recipe_hash, translate_dataset, translation_recipe
+from mmdass.apis import (
+    TranslationError,
+    read_manifest,
+    recipe_hash,
+    translate_dataset,
+    translation_manifest,
+    translation_recipe,
+)
 from mmdass.apis.translation_manifest import FailedImagesError
 from mmdass.apis.translator import exact_hash, image_ids
 from mmdass.registry import DATASETS
@@ -321,6 +328,17 @@ def test_the_journal_of_a_process_at_work_stays(translator, source, out):
         assert [path.name for path in journals(out)] == ['0-of-2.jsonl']
     run(translator, source, out)
     assert not journals(out)
+
+
+def test_one_process_merges_at_a_time(translator, source, out, monkeypatch):
+    """Else the one with fewer images to do could write its manifest over the other's."""
+    (out / '.translate').mkdir(parents=True)
+    lock = (out / '.translate/merge.lock').open('w')
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    monkeypatch.setattr(translation_manifest.time, 'sleep', lambda seconds: lock.close())
+    run(translator, source, out, indices=[0, 1])
+    assert lock.closed  # it was waited for
+    assert len(read_manifest(out)) == 2
 
 
 def test_ids_are_safe_unique_and_stable(tmp_path):
