@@ -14,6 +14,7 @@ import pytest
 import tiny_ptl
 import torch
 from mmengine.config import Config
+from mmengine.hooks import IterTimerHook
 from mmengine.runner import Runner, ValLoop
 from PIL import Image
 
@@ -126,6 +127,12 @@ def test_fine_tuning_has_a_fresh_optimizer_at_a_part_of_the_rate(finished):
 
     optimizer, schedulers = states(9)  # the end of the final phase, two iterations long
     assert len(schedulers) == 1 and {int(state['step']) for state in optimizer['state'].values()} == {2}
+
+
+def test_the_eta_of_a_phase_is_not_that_of_all(finished):
+    (timer,) = [hook for hook in finished.hooks if isinstance(hook, IterTimerHook)]
+    times, _ = finished.message_hub.get_scalar('train/time').data
+    assert timer.time_sec_tot == pytest.approx(sum(times[-2:]))  # the final phase has two iterations
 
 
 # Resuming

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mmengine.device import get_device
 from mmengine.dist import barrier, is_main_process
+from mmengine.hooks import IterTimerHook
 from mmengine.model import BaseModule
 from mmengine.runner import BaseLoop, Runner
 from mmengine.utils import is_list_of
@@ -246,6 +247,9 @@ class ProgressiveTranslationLoop(BaseLoop):
         runner.optim_wrapper.initialize_count_status(runner.model, self._iter, phase.end)
         batches = self._batches(phase)
         self._name_scores(phase)
+        for hook in runner.hooks:
+            if isinstance(hook, IterTimerHook):
+                hook.time_sec_tot = 0  # or the time of earlier phases would count in this one's ETA
         runner.call_hook('before_train')
         runner.call_hook('before_train_epoch')
         while self._iter < phase.end:
