@@ -155,6 +155,19 @@ def test_latents_are_limited_image_by_image():
     torch.testing.assert_close(limited, free * factor[:, None, None, None])
 
 
+def test_gradients_add_up_in_the_chains_precision():
+    seen = []
+
+    def guide(images):
+        seen.append(images.dtype)
+        return GUIDE(images)
+
+    for type_ in GUIDES:
+        moved = move(make_hook(type_), step=make_step(guide=guide, to_image=lambda x: x.bfloat16()))
+        assert moved.dtype == X.dtype and moved.any()
+    assert set(seen) == {X.dtype}
+
+
 def test_random_classes_are_right_on_average():
     exact = move(make_hook(GUIDES[0]))
     hook = make_hook(GUIDES[0], num_classes=2)

@@ -91,7 +91,7 @@ class SGGHook(Hook):
             return mean
         with torch.enable_grad():
             state = x.detach().requires_grad_()
-            image = step.to_image(self.seen(state, step))
+            image = step.to_image(self.seen(state, step)).to(x.dtype)  # a decoder may run in bfloat16
         image_gradient = self._image_gradient(image.detach(), step, label, rows, weights)
         (gradient,) = torch.autograd.grad(image, state, image_gradient)
         delta = -self.scale * variance * gradient
