@@ -12,6 +12,7 @@ from torch import Tensor
 from mmdass.registry import MODELS
 
 from ..utils.finite_check import FiniteCheck
+from .adapters import add_adapters, base_names, use_adapter
 from .stable_diffusion_parts import build_parts, encode_images
 from .stable_diffusion_recipe import StableDiffusionRecipe
 
@@ -55,16 +56,22 @@ class StableDiffusionBackbone(StableDiffusionRecipe, BaseModule):
         paper_noise: The paper's noise instead of its code's fixed tensor: none at timestep 0, elsewhere drawn anew for
             each batch, from torch's generator (which ``KeyedRandomnessHook`` keys).
         train_unet: Train the UNet, or freeze it.
+        lora: Freeze the UNet and train low-rank adapters of its attention layers instead: ``dict(rank=16)``, with
+            ``alpha``, ``target_modules``, and, for an adapter each, ``modalities`` and ``frozen``; see
+            :func:`add_adapters`. Checkpoints then hold the adapters and the hash of the UNet, but not the UNet.
         freeze_tail: Keep ``conv_norm_out`` and ``conv_out`` frozen, as MADM's code does.
         vae_dtype: Precision of the VAE; float16 overflows on some images.
         with_cp: Gradient checkpointing in the UNet: less memory for one more forward pass.
         init_cfg: MMEngine's initialisation config.
 
     Attributes:
-        recipe: Which Stable Diffusion model a checkpoint goes with: folder or hub id, revision, hash of the VAE.
+        recipe: Which Stable Diffusion model a checkpoint goes with: folder or hub id, revision, hash of the VAE (and
+            of the UNet, with adapters).
+        adapters: Name to scale of each adapter.
+        adapter: The one in effect; None while there are several and none was chosen, or if there is none.
 
     Raises:
-        ValueError: An option is none of its values, or ``taps`` names no module of the UNet.
+        ValueError: An option is none of its values, or ``taps`` or ``lora`` names no module of the UNet.
         FileNotFoundError: ``pretrained`` is not there, or not in diffusers' layout.
     """
 
@@ -82,6 +89,7 @@ class StableDiffusionBackbone(StableDiffusionRecipe, BaseModule):
         noise_resize: str = 'bicubic',
         paper_noise: bool = False,
         train_unet: bool = True,
+        lora: dict | None = None,
         freeze_tail: bool = True,
         vae_dtype: str = 'float32',
         with_cp: bool = False,
@@ -95,7 +103,8 @@ class StableDiffusionBackbone(StableDiffusionRecipe, BaseModule):
         unknown = set(taps) - {name for name, _ in self.unet.named_modules()}
         if unknown:
             raise ValueError(f'taps: the UNet has no {sorted(unknown)}; its names look like up_blocks.3.attentions.2')
-        self.record_recipe(pretrained, revision, vae, dict(vae=self.vae))
+        frozen = dict(vae=self.vae) if lora is None else dict(vae=self.vae, unet=self.unet)
+        self.record_recipe(pretrained, revision, vae, frozen)
         self.taps, self.decode_output, self.vae_dtype = tuple(taps), decode_output, getattr(torch, vae_dtype)
         self.noise_seed, self.noise_resize, self.paper_noise = noise_seed, noise_resize, paper_noise
         self.register_buffer('noise', self._draw_noise(noise_size))
@@ -113,7 +122,13 @@ class StableDiffusionBackbone(StableDiffusionRecipe, BaseModule):
         self._freeze(train_unet, freeze_tail)
         if with_cp:
             self.unet.enable_gradient_checkpointing()
-        self.leave_out_of_checkpoints(f'vae.{name}' for name in self.vae.state_dict())
+        left_out = [f'vae.{name}' for name in self.vae.state_dict()]
+        self.adapters: dict[str, float] = {}
+        if lora is not None:
+            self.adapters = self.recipe['lora_scales'] = add_adapters(self.unet, **lora)
+            left_out += [f'unet.{name}' for name in base_names(self.unet)]
+        self.adapter = next(iter(self.adapters)) if len(self.adapters) == 1 else None
+        self.leave_out_of_checkpoints(left_out)
 
     def _draw_noise(self, size: Sequence[int]) -> Tensor:
         generator = torch.Generator().manual_seed(self.noise_seed)
@@ -125,6 +140,21 @@ class StableDiffusionBackbone(StableDiffusionRecipe, BaseModule):
         if freeze_tail:
             self.unet.conv_norm_out.requires_grad_(False)
             self.unet.conv_out.requires_grad_(False)
+
+    def use_adapter(self, name: str) -> None:
+        """From now on the UNet sees images through this adapter.
+
+        Raises:
+            ValueError: There is none of this name.
+        """
+        if name not in self.adapters:
+            raise ValueError(
+                f'there is no adapter for {name!r}, but for {", ".join(self.adapters)}; `lora.modalities` of the '
+                'backbone names them, `modality` of a data set what its images are'
+            )
+        if name != self.adapter:
+            use_adapter(self.unet, name)
+            self.adapter = name
 
     def train(self, mode: bool = True) -> 'StableDiffusionBackbone':
         """Set the mode; the VAE stays in eval mode."""
@@ -186,7 +216,15 @@ class StableDiffusionBackbone(StableDiffusionRecipe, BaseModule):
         Args:
             latents: (N, 4, H/8, W/8), scaled latents of images, without noise.
             timestep: How much noise is added, 0 (almost none) to 999.
+
+        Raises:
+            RuntimeError: There are several adapters, and nobody said which.
         """
+        if self.adapters and self.adapter is None:
+            raise RuntimeError(
+                f'which of the adapters {", ".join(self.adapters)}? MADM chooses by the `modality` of its batches; '
+                'elsewhere call `use_adapter` of the backbone first'
+            )
         batch = latents.shape[0]
         timesteps = torch.full((batch,), timestep, device=latents.device)
         noisy = latents

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +16,11 @@ class StableDiffusionRecipe:
     """Mixin of modules that leave frozen parts out of their checkpoints.
 
     Attributes:
-        recipe: The model that has them: folder or hub id, revision, and a hash of each part.
+        recipe: The model that has them: folder or hub id, revision, and a hash of each part; with adapters, also
+            'lora_scales', their names to scales.
     """
 
-    recipe: dict[str, str | None]
+    recipe: dict[str, Any]
 
     def record_recipe(
         self, pretrained: str | None, revision: str | None, vae: str | None, frozen: dict[str, nn.Module]
@@ -43,19 +45,34 @@ class StableDiffusionRecipe:
         """Compare a checkpoint's recipe with this model's.
 
         Raises:
-            RuntimeError: The checkpoint was trained with other frozen parts, so its weights would mean something else.
+            RuntimeError: The checkpoint was trained with other frozen parts or another scale of its adapters, so its
+                weights would mean something else.
         """
         theirs, ours = json.loads(bytes(state.tolist())), self.recipe
-        if any(theirs.get(key) != value for key, value in ours.items() if key.endswith('_sha256')):
-            raise RuntimeError(
-                f"this checkpoint goes with the Stable Diffusion model {_describe(theirs)}, but the config's is "
-                f"{_describe(ours)}. Set `pretrained` to the former."
-            )
+        differ = (
+            f"this checkpoint goes with the Stable Diffusion model {_describe(theirs)}, but the config's is "
+            f'{_describe(ours)}'
+        )
+        if _hashes(theirs).keys() != _hashes(ours).keys():
+            raise RuntimeError(f'{differ}: only one has adapters of a frozen U-Net. Set `lora` as it was in training.')
+        if _hashes(theirs) != _hashes(ours):
+            raise RuntimeError(f'{differ}. Set `pretrained` to the former.')
+        scales = ours.get('lora_scales', {})
+        for name, scale in theirs.get('lora_scales', {}).items():
+            if scales.get(name, scale) != scale:
+                raise RuntimeError(
+                    f'this checkpoint has trained the adapter {name!r} with a scale (alpha / rank) of {scale:g}, but '
+                    f"the config's is {scales[name]:g}. Set `lora.alpha` to the former times `lora.rank`."
+                )
 
 
-def _describe(recipe: dict[str, str | None]) -> str:
+def _hashes(recipe: dict[str, Any]) -> dict[str, str]:
+    return {key: value for key, value in recipe.items() if key.endswith('_sha256')}
+
+
+def _describe(recipe: dict[str, Any]) -> str:
     parts = [f'revision {recipe["revision"]}']
-    parts += [f'{key.removesuffix("_sha256")} {value[:12]}' for key, value in recipe.items() if key.endswith('_sha256')]
+    parts += [f'{key.removesuffix("_sha256")} {value[:12]}' for key, value in _hashes(recipe).items()]
     return f'{recipe["pretrained"]!r} ({", ".join(parts)})'
 
 

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-from diffusers import AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
-from diffusers.utils import convert_state_dict_to_diffusers
-from peft import LoraConfig, get_peft_model_state_dict
+from diffusers import AutoencoderTiny, StableDiffusionPipeline
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from mmdass.registry import MODELS
 
+from ..backbones.adapters import add_adapter, load_adapter, save_adapter
 from ..backbones.random_text_encoder import random_text_encoder
 from ..backbones.stable_diffusion_parts import build_parts, encode_empty_prompt, encode_images, load_text_encoder
 from ..backbones.stable_diffusion_recipe import StableDiffusionRecipe
@@ -125,47 +124,6 @@ class LatentDenoiser(StableDiffusionRecipe, Denoiser):
         if self._origin is None:
             return random_text_encoder(self.unet.config.cross_attention_dim)
         return load_text_encoder(*self._origin)
-
-
-def add_adapter(unet: UNet2DConditionModel, rank: int, alpha: float | None = None) -> None:
-    """Freeze a U-Net and add trainable low-rank adapters, which do nothing yet, to its attention layers."""
-    unet.requires_grad_(False)
-    layers = ['to_q', 'to_k', 'to_v', 'to_out.0']
-    unet.add_adapter(LoraConfig(r=rank, lora_alpha=rank if alpha is None else alpha, target_modules=layers))
-
-
-def save_adapter(unet: UNet2DConditionModel, folder: str | Path, unet_sha256: str) -> None:
-    """Write a U-Net's adapter as ``pytorch_lora_weights.safetensors``, which diffusers' pipelines read too.
-
-    Args:
-        unet: Has the adapter.
-        folder: To write to.
-        unet_sha256: Hash of the U-Net's own weights, kept in the file.
-    """
-    metadata = unet.peft_config['default'].to_dict() | dict(base_model_name_or_path=unet_sha256)
-    StableDiffusionPipeline.save_lora_weights(
-        folder, convert_state_dict_to_diffusers(get_peft_model_state_dict(unet)), unet_lora_adapter_metadata=metadata)
-
-
-def load_adapter(unet: UNet2DConditionModel, folder: str, unet_sha256: str) -> None:
-    """Read an adapter of :func:`save_adapter` or of diffusers' training scripts; it alone is trainable.
-
-    Raises:
-        FileNotFoundError: There is none.
-        ValueError: It says that it goes with another U-Net.
-    """
-    try:
-        unet.load_lora_adapter(folder, prefix='unet', adapter_name='default', use_safetensors=True)
-    except (OSError, ValueError) as error:  # a path that cannot be a hub id is the latter
-        raise FileNotFoundError(
-            f'cannot read the adapter {folder!r}: {error}\nSet `lora` to a folder with pytorch_lora_weights.safetensors'
-            ', as the training of one writes (WORK_DIR/denoiser), or to dict(rank=16) for a new one.') from error
-    trained_with = unet.peft_config['default'].base_model_name_or_path
-    if trained_with not in (None, unet_sha256):
-        raise ValueError(f'the adapter {folder!r} was trained with another U-Net ({trained_with[:12]}) than that of '
-                         f'`pretrained` ({unet_sha256[:12]}); set that to the model it was trained with')
-    for name, parameter in unet.named_parameters():
-        parameter.requires_grad_('.lora_' in name)
 
 
 def _load_tiny(pretrained: str) -> AutoencoderTiny:
