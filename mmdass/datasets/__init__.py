@@ -20,13 +20,14 @@ from .transforms import (
     LoadInfrared,
     LoadMappedLabel,
     LoadModalityImage,
+    PackModalityInputs,
     RareClassCrop,
 )
 
 __all__ = [
     'Cached', 'DepthCoding', 'DepthToHHA', 'DomainPairDataset', 'EvaluateAtCurrentSize', 'EventDataset', 'Events',
     'ForwardNoise', 'KeepOneRegion', 'KeyedDataset', 'KeyedMixture', 'KeyedSampler', 'LabelSpace', 'LoadDepth',
-    'LoadEvents', 'LoadInfrared', 'LoadMappedLabel', 'LoadModalityImage', 'ModalityDataset', 'RareClassCrop',
-    'RareClassSampler', 'RenderToyScene', 'ToyScene', 'ToyStreet', 'ToyStreetDataset', 'lookup_table',
+    'LoadEvents', 'LoadInfrared', 'LoadMappedLabel', 'LoadModalityImage', 'ModalityDataset', 'PackModalityInputs',
+    'RareClassCrop', 'RareClassSampler', 'RenderToyScene', 'ToyScene', 'ToyStreet', 'ToyStreetDataset', 'lookup_table',
     'mapping_table',
 ]

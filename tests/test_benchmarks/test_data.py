@@ -12,7 +12,7 @@ def test_figures_of_a_worker_and_of_the_loader(tmp_path, capsys):
     assert main([str(CONFIG), '--num', '4', '--json', str(tmp_path / 'f.json'), '--cfg-options', *options]) == 0
     figures = json.loads((tmp_path / 'f.json').read_text())
     worker = figures['worker']
-    steps = ('RenderToyScene', 'RandomCrop', 'RandomFlip', 'PackSegInputs')
+    steps = ('RenderToyScene', 'RandomCrop', 'RandomFlip', 'PackModalityInputs')
     assert set(worker['milliseconds']) == {f'{domain} {step}' for domain in ('source', 'target') for step in steps} | {
         'other'}
     assert all(part > 0 for part in worker['milliseconds'].values())

@@ -4,7 +4,14 @@ from mmseg.datasets.transforms import PackSegInputs, RandomFlip, Resize
 from PIL import Image
 from trees import noise, write_png
 
-from mmdass.datasets import EvaluateAtCurrentSize, LabelSpace, LoadMappedLabel, LoadModalityImage, RareClassCrop
+from mmdass.datasets import (
+    EvaluateAtCurrentSize,
+    LabelSpace,
+    LoadMappedLabel,
+    LoadModalityImage,
+    PackModalityInputs,
+    RareClassCrop,
+)
 from mmdass.datasets.label_space import lookup_table
 from mmdass.datasets.rare_class import RareClass
 
@@ -132,6 +139,12 @@ def test_official_test_protocol_measures_at_the_squashed_size(tmp_path):
     sample = results['data_samples']
     assert results['inputs'].shape == (3, 32, 32)
     assert sample.ori_shape == sample.gt_sem_seg.shape == (32, 32)
+
+
+def test_packed_samples_say_their_modality(tmp_path):
+    results = load(write_png(tmp_path / 'image.png', noise(8, 8)))
+    metainfo = PackModalityInputs()(results | dict(modality='event'))['data_samples'].metainfo
+    assert metainfo == PackSegInputs()(results)['data_samples'].metainfo | dict(modality='event')
 
 
 def rare_results(ids, rare):

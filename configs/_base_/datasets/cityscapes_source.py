@@ -24,11 +24,11 @@ test_pipeline = [
     dict(type='LoadMappedLabel'),
     dict(type='Resize', scale=(512, 512), backend='pillow'),
     dict(type='EvaluateAtCurrentSize'),
-    dict(type='PackSegInputs'),
+    dict(type='PackModalityInputs'),  # says which modality it is: a model may have an adapter for each
 ]
 views = dict(type='TestTimeAug', transforms=[  # tools/test.py --tta: the image and its mirror image
     [dict(type='RandomFlip', prob=0.), dict(type='RandomFlip', prob=1.)],
-    [dict(type='PackSegInputs')]])
+    [dict(type='PackModalityInputs')]])
 tta_pipeline = [*test_pipeline[:-1], views]
 
 train_dataloader = dict(

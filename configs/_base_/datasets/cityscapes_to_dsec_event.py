@@ -9,7 +9,7 @@ target_pipeline = [
     dict(type='Resize', scale=(768, 512), backend='pillow'),  # from 640 x 440: a stretch of 3 percent
     dict(type='RandomCrop', crop_size=_base_.crop_size),
     dict(type='RandomFlip', prob=0.5),
-    dict(type='PackSegInputs'),
+    dict(type='PackModalityInputs'),  # says which modality it is: a model may have an adapter for each
 ]
 train_dataloader = dict(
     dataset=dict(

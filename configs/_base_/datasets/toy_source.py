@@ -8,17 +8,17 @@ train_pipeline = [
     dict(type='RenderToyScene'),  # 256 x 128; with its label for the source, without for the target
     dict(type='RandomCrop', crop_size=crop_size),
     dict(type='RandomFlip', prob=0.5),
-    dict(type='PackSegInputs'),
+    dict(type='PackModalityInputs'),  # says which modality it is: a model may have an adapter for each
 ]
 test_pipeline = [
     dict(type='RenderToyScene'),
-    dict(type='PackSegInputs'),
+    dict(type='PackModalityInputs'),
 ]
 tta_pipeline = [  # tools/test.py --tta: the image and its mirror image
     dict(type='RenderToyScene'),
     dict(type='TestTimeAug', transforms=[
         [dict(type='RandomFlip', prob=0.), dict(type='RandomFlip', prob=1.)],
-        [dict(type='PackSegInputs')]]),
+        [dict(type='PackModalityInputs')]]),
 ]
 
 train_dataloader = dict(

@@ -6,10 +6,11 @@ from .load_depth import LoadDepth
 from .load_events import LoadEvents
 from .load_infrared import LoadInfrared
 from .loading import LoadModalityImage
+from .pack_modality_inputs import PackModalityInputs
 from .paint_label import PaintLabel
 from .rare_class_crop import RareClassCrop
 
 __all__ = [
     'Cached', 'DepthToHHA', 'EvaluateAtCurrentSize', 'ForwardNoise', 'KeepOneRegion', 'LoadDepth', 'LoadEvents',
-    'LoadInfrared', 'LoadMappedLabel', 'LoadModalityImage', 'PaintLabel', 'RareClassCrop',
+    'LoadInfrared', 'LoadMappedLabel', 'LoadModalityImage', 'PackModalityInputs', 'PaintLabel', 'RareClassCrop',
 ]
