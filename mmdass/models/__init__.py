@@ -7,6 +7,7 @@ from .necks import BottleneckProjection
 from .priors import AutoencoderTrainer
 from .pseudo_labelers import ConfidencePseudoLabeler, DiffusionPseudoLabeler
 from .segmentors import MADM, SelfTraining, UDASegmentor
+from .terms import FeatureDistance, LossTerm, MaskedConsistency
 from .translators import Denoiser, DiffusionTranslator, Guide, LatentDenoiser
 from .utils import BlockMask, ClassMix, CutMix, EMATeacher, StrongAugmentation
 
@@ -26,10 +27,13 @@ __all__ = [
     'DilatedVGG16',
     'DomainPairDataPreprocessor',
     'EMATeacher',
+    'FeatureDistance',
     'Guide',
     'LatentDenoiser',
     'LatentPaletteHead',
     'LearnableConditioning',
+    'LossTerm',
+    'MaskedConsistency',
     'SelfTraining',
     'StableDiffusionBackbone',
     'StableDiffusionOutput',

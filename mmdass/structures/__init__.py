@@ -3,5 +3,6 @@
 from .label_regions import VOID, LabelRegions
 from .pseudo_label import PseudoLabel
 from .reverse_step import ReverseStep
+from .self_training_step import SelfTrainingStep
 
-__all__ = ['VOID', 'LabelRegions', 'PseudoLabel', 'ReverseStep']
+__all__ = ['VOID', 'LabelRegions', 'PseudoLabel', 'ReverseStep', 'SelfTrainingStep']

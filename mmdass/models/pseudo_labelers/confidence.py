@@ -54,5 +54,5 @@ class ConfidencePseudoLabeler(BaseModule):
         confident = (confidence >= self.threshold).float()
         weight = confident if self.weight == 'pixel' else confident.mean().expand_as(confidence).clone()
         weight[:, : self.ignore_top] = 0
-        weight[:, weight.shape[1] - self.ignore_bottom :] = 0
+        weight[:, max(0, weight.shape[1] - self.ignore_bottom) :] = 0
         return PseudoLabel(label, confidence, weight)

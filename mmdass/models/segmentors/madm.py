@@ -8,7 +8,7 @@ from mmseg.utils import add_prefix
 from torch import Tensor
 
 from mmdass.registry import MODELS
-from mmdass.structures import PseudoLabel
+from mmdass.structures import PseudoLabel, SelfTrainingStep
 
 from ..backbones.stable_diffusion import StableDiffusionBackbone
 from ..utils.finite_check import NonFiniteError
@@ -45,8 +45,8 @@ class MADM(SelfTraining):
         self.begin_iteration(inputs)
         source, target = inputs['source'], inputs['target']
         label = stack_labels(data_samples['source'])
-        mask = self.mixing(label, self.generator('mix'))
-        mixed = self.augment(paste(mask, source, target))
+        mask = self.choose_pasted(label)
+        mixed = self.augment(paste(mask, source, target), 'augment', mask)
         images = dict(source=source, target=target, mix=mixed, painted=self.paint('source', label))
         latents = self.encode(images, data_samples)
 
@@ -58,10 +58,11 @@ class MADM(SelfTraining):
         painted = self.encode(dict(painted=self.paint('mix', mixed_label)), data_samples).get('painted')
         latent_weight = pseudo.weight if painted is not None and self.latent_palette_head.weigh_pasted else weight
         losses |= self.branch_loss('mix', latents['mix'], mixed_label, weight, painted, latent_weight)
+        losses |= self.term_losses(SelfTrainingStep(source, target, label, pseudo, features=()))
 
-        self.keep_panels('source', image=source, label=label)
-        self.keep_panels('target', image=target, pseudo_label=pseudo.label, confidence=pseudo.confidence)
-        self.keep_panels('mix', image=mixed, label=mixed_label, weight=weight)
+        self.keep_panels('source', True, image=source, label=label)
+        self.keep_panels('target', False, image=target, pseudo_label=pseudo.label, confidence=pseudo.confidence)
+        self.keep_panels('mix', mask, image=mixed, label=mixed_label, weight=weight)
         return losses | self.end_iteration(pseudo, timestep)
 
     def branch_loss(
@@ -76,7 +77,7 @@ class MADM(SelfTraining):
         """The student's losses on one branch.
 
         Args:
-            branch: 'source' or 'mix'.
+            branch: 'source', 'mix' or 'masked'.
             latents: (N, 4, H/8, W/8), the encoded images.
             label: (N, H, W) in 0..classes-1, or 255.
             weight: (N, H, W), weight of each pixel's classification; None: 1, or what the head's own sampler says.
@@ -85,6 +86,8 @@ class MADM(SelfTraining):
         """
         output = self.segmentor.backbone.forward_latents(latents)
         features = self.segmentor.neck(output.features) if self.segmentor.with_neck else output.features
+        if weight is not None:
+            label, weight = self.ignore_or_weigh(label, weight)
         samples = label_samples(label)
         with nullcontext() if weight is None else pixel_weights(self.segmentor, weight):
             losses = self.segmentor._decode_head_forward_train(features, samples)
@@ -96,6 +99,10 @@ class MADM(SelfTraining):
             losses['loss_latent'] = self.latent_palette_head.loss(output.latents, painted, latent_weight, branch)
         self.keep_panels(branch, palette=output.decoded)
         return add_prefix(losses, branch)
+
+    def student_loss(self, branch: str, images: Tensor, label: Tensor, weight: Tensor) -> dict[str, Tensor]:
+        """The student's losses on images (N, 3, H, W), without LPLR."""
+        return self.branch_loss(branch, self.segmentor.backbone.encode(images), label, weight)
 
     @torch.no_grad()
     def pseudo_label_latents(self, latents: Tensor, timestep: int) -> PseudoLabel:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 
 from .counter import Counter
@@ -25,7 +25,7 @@ class EMATeacher(nn.Module):
         segmentor: The student.
         modules: Names of the modules to average, such as ('neck', 'decode_head', 'backbone.conditioning'); None: all.
         alpha: Share of itself that the teacher keeps, once warmed up.
-        mode: 'train': the teacher's averaged modules use batch statistics while pseudo-labelling (DAFormer, MADM);
+        mode: 'train': the teacher's averaged norm layers use batch statistics while pseudo-labelling (DAFormer, MADM);
             'eval': running statistics, which needs ``average_buffers`` where there is batch norm.
         dropout: Leave dropout and drop path on in the teacher's training mode (MADM); DAFormer switches them off.
         average_buffers: Average floating-point buffers too; DAFormer and MADM average parameters only.
@@ -95,11 +95,15 @@ class EMATeacher(nn.Module):
     def train(self, mode: bool = True) -> 'EMATeacher':
         """Set the averaged modules' mode; the shared ones follow the student."""
         super().train(mode and self.mode == 'train')
-        if not self.dropout:
-            for module in self.modules():
-                if isinstance(module, _DropoutNd) or type(module).__name__ == 'DropPath':
-                    module.training = False
+        # What trains of a teacher is its statistics, and its dropout if asked for. Everything else predicts: some
+        # heads (PIDNet, DDRNet, K-Net) return what their losses need, and no prediction, while they train.
+        for module in self.modules():
+            module.training &= isinstance(module, _NormBase) or (self.dropout and _drops(module))
         return self
+
+
+def _drops(module: nn.Module) -> bool:
+    return isinstance(module, _DropoutNd) or type(module).__name__ == 'DropPath'
 
 
 def _key(name: str) -> str:

@@ -67,3 +67,25 @@ def test_the_heads_are_as_before_afterwards(segmentor):
     if segmentor.with_auxiliary_head:
         auxiliary = segmentor.auxiliary_head
         assert all(one.sampler is None for one in (auxiliary if isinstance(auxiliary, nn.ModuleList) else [auxiliary]))
+
+
+def test_a_sampler_of_the_heads_own_still_chooses():
+    """OHEM picks the hardest pixels; the weights multiply what it picked."""
+    torch.manual_seed(0)
+    ohem = dict(type='OHEMPixelSampler', min_kept=20)
+    segmentor = EncoderDecoder(backbone=dict(type='_Pyramid'), decode_head=head(0, sampler=ohem),
+                               test_cfg=ConfigDict(mode='whole'))
+    label = torch.randint(0, 2, (2, 1, 8, 8))
+    hardest = losses(segmentor, label)
+    plain = EncoderDecoder(backbone=dict(type='_Pyramid'), decode_head=head(0), test_cfg=ConfigDict(mode='whole'))
+    plain.load_state_dict(segmentor.state_dict())
+    assert 0 < hardest < losses(plain, label)
+    with pixel_weights(segmentor, torch.full((2, 8, 8), 0.5)):
+        torch.testing.assert_close(losses(segmentor, label), hardest / 2)
+    weight = torch.rand(2, 8, 8)
+    logits = nn.functional.interpolate(
+        segmentor.decode_head(segmentor.backbone(torch.linspace(-1, 1, 2 * 3 * 64).view(2, 3, 8, 8))), (8, 8))
+    each = nn.functional.cross_entropy(logits, label[:, 0], reduction='none')
+    kept = each >= each.flatten().topk(40).values[-1]  # min_kept an image
+    with pixel_weights(segmentor, weight):
+        torch.testing.assert_close(losses(segmentor, label)[0], (each * kept * weight).mean())
