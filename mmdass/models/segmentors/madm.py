@@ -43,6 +43,7 @@ class MADM(SelfTraining):
     def loss(self, inputs: dict[str, Tensor], data_samples: dict[str, list[SegDataSample]]) -> dict[str, Tensor]:
         """The losses of one iteration; see ``SelfTraining.loss``."""
         self.begin_iteration(inputs)
+        self.choose_adapter(data_samples['target'])
         source, target = inputs['source'], inputs['target']
         label = stack_labels(data_samples['source'])
         mask = self.choose_pasted(label)
@@ -131,8 +132,23 @@ class MADM(SelfTraining):
         latents = self.segmentor.backbone.encode(torch.cat(list(images.values())), names)
         return dict(zip(images, latents.split([len(batch) for batch in images.values()]), strict=True))
 
+    def choose_adapter(self, data_samples: list[SegDataSample]) -> None:
+        """Let student and teacher see what follows through the adapter of the samples' modality, if there are several.
+
+        The source too: so what an adapter learns does not depend on how many there are.
+
+        Raises:
+            ValueError: The samples' modality is unknown, not one, or has no adapter.
+        """
+        if len(self.segmentor.backbone.adapters) > 1:
+            modality = common_modality(data_samples)
+            for segmentor in (self.segmentor, self.teacher.segmentor):
+                segmentor.backbone.use_adapter(modality)
+
     def predict(self, inputs: Tensor, data_samples: list | None = None) -> list:
         """MMSeg's prediction; an image on which the VAE overflows is named."""
+        if data_samples is not None:
+            self.choose_adapter(data_samples)
         try:
             return super().predict(inputs, data_samples)
         except NonFiniteError as error:
@@ -144,3 +160,19 @@ class MADM(SelfTraining):
 def image_paths(data_samples: list[SegDataSample]) -> list[str]:
     """The files that a batch was read from."""
     return [str(sample.get('img_path', '(no path)')) for sample in data_samples]
+
+
+def common_modality(data_samples: list[SegDataSample]) -> str:
+    """The modality that all samples of a batch say they have."""
+    modalities = {sample.get('modality') for sample in data_samples}
+    if None in modalities:
+        raise ValueError(
+            'the backbone has several adapters, and these images do not say their modality: set `modality` of the data '
+            "set, and let the pipeline end with dict(type='PackModalityInputs')"
+        )
+    if len(modalities) > 1:
+        raise ValueError(
+            f'a batch has images of {", ".join(sorted(modalities))}, but one adapter sees all of it: set batch_size=1 '
+            '(and optim_wrapper.accumulative_counts for larger steps)'
+        )
+    return modalities.pop()

@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+import fnmatch
 from collections.abc import Sequence
 
 import torch
@@ -23,7 +24,8 @@ class EMATeacher(nn.Module):
 
     Args:
         segmentor: The student.
-        modules: Names of the modules to average, such as ('neck', 'decode_head', 'backbone.conditioning'); None: all.
+        modules: Names of the modules to average, such as ('neck', 'decode_head', 'backbone.conditioning'), or patterns
+            of names ('backbone.unet.*.lora_[AB]', all adapters); None: all.
         alpha: Share of itself that the teacher keeps, once warmed up.
         mode: 'train': the teacher's averaged norm layers use batch statistics while pseudo-labelling (DAFormer, MADM);
             'eval': running statistics, which needs ``average_buffers`` where there is batch norm.
@@ -46,12 +48,12 @@ class EMATeacher(nn.Module):
         super().__init__()
         if mode not in ('train', 'eval'):
             raise ValueError(f"the teacher's mode must be 'train' or 'eval', not {mode!r}")
-        self.names = ('',) if modules is None else tuple(modules)
+        self.names = ('',) if modules is None else _find_names(segmentor, modules)
         self.alpha, self.mode, self.dropout, self.average_buffers = alpha, mode, dropout, average_buffers
         self.armed = False
         self._student = [segmentor]  # in a list, so that the student is not registered a second time
-        _check_names(segmentor, self.names)
-        self.averaged = nn.ModuleDict({_key(name): copy.deepcopy(segmentor.get_submodule(name)) for name in self.names})
+        self.averaged = nn.ModuleDict(
+            {module_key(name): copy.deepcopy(segmentor.get_submodule(name)) for name in self.names})
         self.averaged.requires_grad_(False)
         if mode == 'eval' and not average_buffers and any(isinstance(m, _BatchNorm) for m in self.averaged.modules()):
             raise ValueError(
@@ -66,7 +68,7 @@ class EMATeacher(nn.Module):
         self.armed = True
         if self.steps.value == 0:
             for name in self.names:
-                self.averaged[_key(name)].load_state_dict(self._student[0].get_submodule(name).state_dict())
+                self.averaged[module_key(name)].load_state_dict(self._student[0].get_submodule(name).state_dict())
 
     def update(self) -> None:
         """Average once more; to be called after each optimizer step."""
@@ -76,7 +78,7 @@ class EMATeacher(nn.Module):
     @torch.no_grad()
     def _lerp(self, weight: float) -> None:
         for name in self.names:
-            teacher, student = self.averaged[_key(name)], self._student[0].get_submodule(name)
+            teacher, student = self.averaged[module_key(name)], self._student[0].get_submodule(name)
             torch._foreach_lerp_(list(teacher.parameters()), list(student.parameters()), weight)
             if self.average_buffers:
                 for ours, theirs in zip(teacher.buffers(), student.buffers(), strict=True):
@@ -87,10 +89,7 @@ class EMATeacher(nn.Module):
         """The student with the averaged modules in their places."""
         # Made anew each time, which is cheap, so that it follows whatever was replaced in the student since:
         # synchronised batch norm, adapters, compiled modules.
-        segmentor = self._student[0]
-        for name in self.names:
-            segmentor = _with_module(segmentor, name, self.averaged[_key(name)])
-        return segmentor
+        return _with_modules(self._student[0], {name: self.averaged[module_key(name)] for name in self.names})
 
     def train(self, mode: bool = True) -> 'EMATeacher':
         """Set the averaged modules' mode; the shared ones follow the student."""
@@ -106,25 +105,34 @@ def _drops(module: nn.Module) -> bool:
     return isinstance(module, _DropoutNd) or type(module).__name__ == 'DropPath'
 
 
-def _key(name: str) -> str:
+def module_key(name: str) -> str:
+    """How the averaged module ``name`` of a segmentor, '' for all of it, is called in a checkpoint."""
     return name.replace('.', '_') or 'segmentor'
 
 
-def _with_module(parent: nn.Module, name: str, module: nn.Module) -> nn.Module:
-    """A shallow copy of ``parent`` in which ``name`` is ``module``; everything else is shared."""
-    if not name:
-        return module
-    child, _, rest = name.partition('.')
+def _with_modules(parent: nn.Module, modules: dict[str, nn.Module]) -> nn.Module:
+    """A shallow copy of ``parent`` in which these names are these modules; everything else is shared."""
+    if '' in modules:
+        return modules['']
     clone = copy.copy(parent)
     clone._modules = dict(parent._modules)
-    clone._modules[child] = _with_module(parent._modules[child], rest, module)
+    below: dict[str, dict[str, nn.Module]] = {}
+    for name, module in modules.items():
+        child, _, rest = name.partition('.')
+        below.setdefault(child, {})[rest] = module
+    for child, inner in below.items():
+        clone._modules[child] = _with_modules(parent._modules[child], inner)
     return clone
 
 
-def _check_names(segmentor: nn.Module, names: Sequence[str]) -> None:
+def _find_names(segmentor: nn.Module, patterns: Sequence[str]) -> tuple[str, ...]:
     known = [name for name, _ in segmentor.named_modules()]
-    for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
+    names: dict[str, None] = {}
+    for pattern in patterns:
+        found = [pattern] if pattern in known else fnmatch.filter(known, pattern)
+        if not found:
+            near = difflib.get_close_matches(pattern, known, n=1)
             hint = f'; did you mean {near[0]!r}?' if near else ''
-            raise ValueError(f'the teacher cannot average {name!r}: the segmentor has no such module{hint}')
+            raise ValueError(f'the teacher cannot average {pattern!r}: the segmentor has no such module{hint}')
+        names.update(dict.fromkeys(found))
+    return tuple(names)
