@@ -280,6 +280,31 @@ def test_shipped_sizes_are_known():
     assert [feature.shape[1] for feature in features] == [3, 32, 48, 64]
 
 
+THREE_LEVELS = dict(
+    block_out_channels=(8, 16, 24), down_block_types=('CrossAttnDownBlock2D', 'CrossAttnDownBlock2D', 'DownBlock2D'),
+    up_block_types=('UpBlock2D', 'CrossAttnUpBlock2D', 'CrossAttnUpBlock2D'), layers_per_block=1)
+
+
+@pytest.mark.parametrize(('unet', 'taps', 'expected'), [
+    # Stable Diffusion 2: linear projections, one head size a level
+    (dict(use_linear_projection=True, attention_head_dim=(1, 2, 2, 2)), ['up_blocks.3', 'mid_block'],
+     [(8, 8, 8), (24, 1, 1)]),
+    # Stable Diffusion 1 with other layers as features
+    (dict(), ['up_blocks.3.resnets.1', 'up_blocks.0.upsamplers.0', 'down_blocks.1'],
+     [(8, 8, 8), (24, 2, 2), (16, 2, 2)]),
+    # another U-Net
+    (THREE_LEVELS, ['up_blocks.2.attentions.1', 'up_blocks.1.attentions.1', 'up_blocks.0.resnets.1'],
+     [(8, 8, 8), (16, 4, 4), (24, 2, 2)]),
+])
+def test_other_unets_and_taps_need_no_code(images, unet, taps, expected):
+    size = SIZE | dict(unet=SIZE['unet'] | unet)
+    backbone = build(random_init=size, taps=taps, decode_output=False, conditioning=CONDITIONING, lora=dict(rank=2))
+    features = backbone.train()(images)
+    assert [feature.shape[1:] for feature in features] == expected
+    sum(feature.square().mean() for feature in features).backward()
+    assert any(p.grad is not None and p.grad.any() for name, p in backbone.named_parameters() if 'lora_B' in name)
+
+
 def test_paper_noise_is_drawn_anew_and_absent_at_timestep_zero():
     backbone = MODELS.build(tiny_backbone(paper_noise=True)).eval()
     seen = []
