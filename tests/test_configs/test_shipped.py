@@ -20,7 +20,9 @@ TARGETS = dict(depth=trees.deliver, event=trees.dsec, infrared=trees.fmb, custom
                custom_modality=trees.custom, denoiser_cityscapes=trees.cityscapes,
                gta_to_cityscapes=trees.cityscapes_target, gta_to_cityscapes_vgg16=trees.cityscapes_target,
                gta_to_cityscapes_segformer=trees.cityscapes_target, synthia_to_cityscapes=trees.cityscapes_target,
-               latent_lora=trees.fmb, latent_translate=trees.fmb)
+               latent_lora=trees.fmb, latent_translate=trees.fmb, depth_lora=trees.deliver, event_lora=trees.dsec,
+               infrared_lora=trees.fmb,
+               multi_modality_lora=lambda root: (trees.deliver(root), trees.dsec(root.with_name('event'))))
 
 
 @pytest.fixture
@@ -31,6 +33,7 @@ def roots(tmp_path, monkeypatch):
         tree(source)
     monkeypatch.setenv('SOURCE_ROOT', str(source))
     monkeypatch.setenv('TARGET_ROOT', str(tmp_path / 'target'))
+    monkeypatch.setenv('EVENT_ROOT', str(tmp_path / 'event'))
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
     return lambda name: TARGETS[name](tmp_path / 'target') if name in TARGETS else None
 

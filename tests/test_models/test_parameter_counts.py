@@ -22,10 +22,14 @@ def task(request) -> str:
 
 
 @pytest.fixture
-def model(task, monkeypatch) -> MADM:
+def no_hash(monkeypatch):
+    monkeypatch.setattr('mmdass.models.backbones.stable_diffusion_recipe.weights_hash', lambda state_dict: 'none')
+
+
+@pytest.fixture
+def model(task, no_hash) -> MADM:
     cfg = Config.fromfile(CONFIGS / f'{task}.py').model
     cfg.segmentor.backbone.update(pretrained=None, revision=None, random_init='sd1')
-    monkeypatch.setattr('mmdass.models.backbones.stable_diffusion_recipe.weights_hash', lambda state_dict: 'none')
     with torch.device('meta'):
         return MODELS.build(cfg)
 
@@ -38,10 +42,24 @@ def test_parameters_of_the_shipped_configs(task, model):
     assert count(model.teacher) == NECK + HEAD[task] + CONDITIONING
 
 
+@pytest.mark.parametrize('modalities', [['depth'], ['depth', 'event']])
+def test_adapters(modalities, no_hash):
+    cfg = Config.fromfile(CONFIGS / 'depth_lora.py').model.segmentor.backbone
+    cfg.update(pretrained=None, revision=None, random_init='sd1')
+    cfg.lora.modalities = modalities
+    with torch.device('meta'):
+        backbone = MODELS.build(cfg)
+    assert count(backbone, trained_only=True) == len(modalities) * 3_188_736 + CONDITIONING
+
+
+def test_stable_diffusion_2(no_hash):
+    with torch.device('meta'):
+        backbone = MODELS.build(dict(type='StableDiffusionBackbone', random_init='sd2'))
+    assert count(backbone.unet) == 865_910_724
+
+
 def test_trainable_total_of_the_released_code():
     assert UNET - TAIL + NECK + HEAD['event'] + CONDITIONING == 865_808_715
-
-
 
 
 @pytest.mark.parametrize('size, millions', [('adm256', 552.8), ('adm512', 558.0), ('adm_lite', 93.6)])
