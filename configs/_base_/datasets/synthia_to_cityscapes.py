@@ -8,7 +8,7 @@ source_pipeline = [
     dict(type='LoadModalityImage'),
     dict(type='LoadMappedLabel'),
     dict(type='Resize', scale=(1280, 760)),  # DAFormer's size
-    dict(type='RareClassCrop', crop_size=_base_.crop_size),
+    dict(type='RareClassCrop', crop_size=_base_.crop_size, cat_max_ratio=0.75),  # no class fills more than 75 %
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackSegInputs'),
 ]

@@ -1,0 +1,13 @@
+# DAFormer, Cityscapes RGB -> FMB infrared, 9 classes.
+# Nobody published this pairing: the values are those of GTA5 -> Cityscapes.
+_base_ = [
+    '../_base_/datasets/cityscapes_to_fmb_infrared.py',  # with rare-class sampling
+    '../_base_/models/daformer.py',
+    '../_base_/schedules/self_training_40k.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(
+    segmentor=dict(decode_head=dict(num_classes=9)),
+    terms=dict(feature_distance=dict(
+        label_space='madm9', classes=('person', 'car', 'traffic sign'))))  # the things among the 9

@@ -1,0 +1,17 @@
+# What the methods for Cityscapes RGB -> DSEC events could reach at best: their network on the target's labels.
+# DSEC-Semantic has training labels; they are expected where the test labels are, below train_semantic_labels.
+_base_ = './daformer_cityscapes_to_event.py'
+
+target = _base_.train_dataloader.dataset.target
+how_labels_are_read = {  # as in validation
+    key: value for key, value in _base_.val_dataloader.dataset.items()
+    if key in ('labels', 'raw_labels', 'label_channel', 'class_mapping')}
+target.update(how_labels_are_read)
+target.labels = (r'69mask_train_edges/(.*)/', r'train_semantic_labels/\1/11classes/')
+target.pipeline.insert(1, dict(type='LoadMappedLabel'))
+target.pipeline.insert(-1, dict(type='PhotoMetricDistortion'))  # before PackSegInputs
+
+model = dict(_delete_=True, **_base_.model.segmentor, data_preprocessor=_base_.model.data_preprocessor.source)
+train_dataloader = dict(dataset=dict(_delete_=True, type='KeyedDataset', dataset=target))
+val_cfg = dict(_delete_=True, type='ValLoop')
+custom_hooks = []
