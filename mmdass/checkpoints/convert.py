@@ -1,4 +1,4 @@
-"""`mmdass convert --from FAMILY IN OUT`: another code base's checkpoint as one of ours."""
+"""`mmdass convert`: another code base's checkpoint as one of ours (--from FAMILY), or ours as MMSeg's (--to mmseg)."""
 
 import argparse
 import os
@@ -21,7 +21,10 @@ StateDict = dict[str, torch.Tensor]
 # family: 'module:function', each function is convert(state_dict) -> ConvertReport, or raises CheckpointError
 FAMILIES = {
     'adm': 'mmdass.checkpoints.adm:convert',
+    'daformer': 'mmdass.checkpoints.daformer:convert',
     'madm': 'mmdass.checkpoints.madm:convert',
+    'mic': 'mmdass.checkpoints.daformer:convert',
+    'mmseg': 'mmdass.checkpoints.mmseg:convert',
 }
 
 
@@ -59,12 +62,8 @@ def convert_file(family: str, source: Path, target: Path) -> ConvertReport:
         CheckpointError: The file cannot be read, or is not of the family.
         FileExistsError: A folder would replace what is at ``target``.
     """
-    state_dict = find_state_dict(load_checkpoint_file(source))
-    converter: Callable[[StateDict], ConvertReport] = pkgutil.resolve_name(FAMILIES[family])
-    try:
-        report = converter(state_dict)
-    except CheckpointError as error:
-        raise CheckpointError(f'{source} is no {family} checkpoint: {error}') from error
+    checkpoint = load_checkpoint_file(source)
+    report = convert_weights(family, source, find_state_dict(checkpoint))
     if report.model is not None:
         _write_folder(report.model, target)
         return report
@@ -72,9 +71,22 @@ def convert_file(family: str, source: Path, target: Path) -> ConvertReport:
         if target.suffix == '.safetensors':
             save_file({name: tensor.contiguous() for name, tensor in report.state_dict.items()}, partial)
         else:
-            meta = dict(converted_from=family, source=source.name)
+            meta = dict(converted_from=family, source=source.name) | find_dataset_meta(checkpoint)
             torch.save(dict(meta=meta, state_dict=report.state_dict), partial)
     return report
+
+
+def convert_weights(family: str, source: Path, state_dict: StateDict) -> ConvertReport:
+    """What the family's converter makes of the weights in the file ``source``.
+
+    Raises:
+        CheckpointError: They are not of the family.
+    """
+    converter: Callable[[StateDict], ConvertReport] = pkgutil.resolve_name(FAMILIES[family])
+    try:
+        return converter(state_dict)
+    except CheckpointError as error:
+        raise CheckpointError(f'{source} is no {family} checkpoint: {error}') from error
 
 
 def _write_folder(model: Any, target: Path) -> None:
@@ -94,15 +106,31 @@ def find_state_dict(checkpoint: dict[str, Any]) -> StateDict:
     return checkpoint
 
 
+def find_dataset_meta(checkpoint: dict[str, Any]) -> dict[str, dict]:
+    """``dataset_meta`` with the classes and palette that MMSeg 1.x or 0.x wrote into a checkpoint, or nothing."""
+    meta = checkpoint.get('meta', {})
+    found = meta.get('dataset_meta') or {key.lower(): meta[key] for key in ('CLASSES', 'PALETTE') if meta.get(key)}
+    return dict(dataset_meta={key: found[key] for key in ('classes', 'palette') if key in found}) if found else {}
+
+
 def main(argv: list[str]) -> int:
     """The verb; exit status 1 and one sentence when the file is refused."""
     parser = argparse.ArgumentParser(prog='mmdass convert', description=__doc__)
-    parser.add_argument('--from', dest='family', choices=FAMILIES, required=True, help='the code base it comes from')
+    parser.add_argument('--from', dest='family', choices=FAMILIES, help='the code base it comes from, if not mmdass')
+    parser.add_argument('--to', choices=('mmdass', 'mmseg'), default='mmdass', help='the code base that shall read it')
+    parser.add_argument('--role', choices=('student', 'teacher'), default='student', help='who --to mmseg takes')
+    parser.add_argument('--config', help='config of the training, where --to mmseg does not find it in the checkpoint')
     parser.add_argument('source', metavar='IN', type=Path)
-    parser.add_argument('target', metavar='OUT', type=Path, help='.pth or .safetensors; for adm a new folder')
+    parser.add_argument('target', metavar='OUT', type=Path, help='.pth; --to mmdass: or .safetensors; adm: a folder')
     args = parser.parse_args(argv)
+    if args.family is None and args.to == 'mmdass':
+        parser.error('say --from FAMILY, or --to mmseg')
     try:
-        report = convert_file(args.family, args.source, args.target)
+        if args.to == 'mmseg':
+            export_file = pkgutil.resolve_name('mmdass.checkpoints.mmseg:export_file')
+            report = export_file(args.source, args.target, args.role, args.config, args.family)
+        else:
+            report = convert_file(args.family, args.source, args.target)
     except (CheckpointError, FileNotFoundError, FileExistsError) as error:
         print(f'mmdass convert: {error}', file=sys.stderr)
         return 1

@@ -1,0 +1,186 @@
+"""Plain MMSeg checkpoints: into our wrappers, and out of them with a config that stock MMSeg runs.
+
+MMSeg 1.x reads the weights of MMSeg 0.x as they are, so both are one family.
+"""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+
+from mmdass.models.utils.ema_teacher import module_key
+from mmdass.registry import MODELS, TRANSFORMS
+
+from .config_text import read_config_text
+from .convert import ConvertReport, StateDict, convert_weights, find_dataset_meta, find_state_dict
+from .loader import CheckpointError, load_checkpoint_file
+from .saver import replace_atomically
+
+_STUDENT, _TEACHER = 'segmentor.', 'teacher.averaged.'
+# Our transforms of a test pipeline, and MMSeg's that make the same of image files.
+_STOCK = {
+    'LoadModalityImage': 'LoadImageFromFile',
+    'RenderToyScene': 'LoadImageFromFile',
+    'PackModalityInputs': 'PackSegInputs',
+}
+_OF_LABELS = ('LoadAnnotations', 'LoadMappedLabel', 'EvaluateAtCurrentSize')
+
+
+def convert(state_dict: StateDict) -> ConvertReport:
+    """A plain segmentor's weights as the student of any of our wrappers; the teacher will start as its copy.
+
+    Raises:
+        CheckpointError: The weights are not a segmentor's.
+    """
+    names = {name: name.removeprefix('module.') for name in state_dict}
+    known = [name for name, plain in names.items() if plain.split('.')[0] in (
+        'backbone', 'neck', 'decode_head', 'auxiliary_head')]
+    if not any(names[name].startswith('backbone.') for name in known):
+        first = next(iter(state_dict), 'nothing')
+        raise CheckpointError(f"no key begins with backbone., as a segmentor's do; the first is {first}")
+    return ConvertReport(
+        state_dict={_STUDENT + names[name]: state_dict[name] for name in known},
+        used=known,
+        unused=[name for name in state_dict if name not in set(known)])
+
+
+def export(state_dict: StateDict, role: str = 'student') -> ConvertReport:
+    """The segmentor in one of our wrappers' checkpoints, under the names that it has without the wrapper.
+
+    Args:
+        state_dict: Weights of a ``UDASegmentor``.
+        role: 'student', or 'teacher': the student with the averaged modules in their places.
+
+    Raises:
+        CheckpointError: The weights are another model's, or there is no teacher among them.
+    """
+    prefixes = {_STUDENT: ''} | (_averaged_modules(state_dict) if role == 'teacher' else {})
+    report = ConvertReport(state_dict={})
+    for prefix, plain in prefixes.items():
+        found = [name for name in state_dict if name.startswith(prefix)]
+        report.used += found
+        report.state_dict.update({plain + name.removeprefix(prefix): state_dict[name] for name in found})
+    if not report.used or len(prefixes) == 1 and role == 'teacher':
+        begin = _TEACHER if report.used else _STUDENT
+        hint = '; a plain MMSeg checkpoint needs no export' if 'decode_head.conv_seg.weight' in state_dict else ''
+        raise CheckpointError(f'no key begins with {begin}, so it holds no {role} of a model of mmdass{hint}')
+    report.unused = [name for name in state_dict if name not in set(report.used)]
+    return report
+
+
+def _averaged_modules(state_dict: StateDict) -> dict[str, str]:
+    """What the teacher's weights begin with, module by module, and what the same weights of the student begin with."""
+    student = [name.removeprefix(_STUDENT) for name in state_dict if name.startswith(_STUDENT)]
+    modules = {name[:end] for name in student for end, character in enumerate(name) if character == '.'}
+    names = {module_key(name): f'{name}.' for name in modules} | {module_key(''): ''}
+    keys = {name.removeprefix(_TEACHER).split('.')[0] for name in state_dict if name.startswith(_TEACHER)}
+    return {f'{_TEACHER}{key}.': names[key] for key in keys}
+
+
+def export_file(
+    source: Path, target: Path, role: str = 'student', config: str | None = None, family: str | None = None
+) -> ConvertReport:
+    """Write the segmentor in a checkpoint of ours, or of another code base, as ``write_plain`` does.
+
+    Args:
+        source: The checkpoint.
+        target: The plain checkpoint.
+        role: 'student' or 'teacher'.
+        config: Its training's config; None: the one that MMEngine wrote into the checkpoint, if there is one.
+        family: Code base that it comes from; None: ours.
+
+    Raises:
+        CheckpointError: It cannot be read, is of another kind, or its model cannot be described to MMSeg.
+    """
+    checkpoint = load_checkpoint_file(source)
+    report = ConvertReport(find_state_dict(checkpoint))
+    if family is not None:
+        report = convert_weights(family, source, report.state_dict)
+    text = checkpoint.get('meta', {}).get('cfg') if family is None else None
+    try:
+        cfg = Config.fromfile(config) if config else read_config_text(text) if text else None
+        exported = export(report.state_dict, role)
+        write_plain(target, exported.state_dict, cfg, find_dataset_meta(checkpoint))
+    except CheckpointError as error:
+        raise CheckpointError(f'{source} cannot become a plain checkpoint: {error}') from error
+    return exported if family is None else replace(report, state_dict=exported.state_dict)
+
+
+def write_plain(target: Path, state_dict: StateDict, cfg: Config | None, meta: Mapping[str, Any]) -> None:
+    """Write a plain checkpoint, and where there is a config of its training, the plain config in it and beside it.
+
+    Raises:
+        CheckpointError: See ``plain_config``; or ``target`` is named like a kind of file that MMEngine does not read.
+    """
+    if target.suffix != '.pth':
+        raise CheckpointError(f'MMSeg reads .pth files; name one instead of {target.name}')
+    meta = dict(meta)
+    if cfg is not None:
+        plain = plain_config(cfg, meta.get('dataset_meta'))
+        meta['cfg'] = plain.pretty_text
+        with replace_atomically(target.with_suffix('.py')) as partial:
+            partial.write_text(meta['cfg'])
+    with replace_atomically(target) as partial:
+        torch.save(dict(meta=meta, state_dict=state_dict), partial)
+
+
+def plain_config(cfg: Config, dataset_meta: Mapping[str, Any] | None = None) -> Config:
+    """A config for MMSeg's own tools and inferencer: the segmentor in a wrapper's config, and how it is tested.
+
+    Parts of ours in the segmentor get our prefix, and the config imports mmdass; without any, it runs without mmdass.
+
+    Raises:
+        CheckpointError: The model is no wrapper, or the test images are loaded in a way that MMSeg does not have.
+    """
+    if 'segmentor' not in cfg.model:
+        raise CheckpointError(f'the model of its config, {cfg.model.type}, has no segmentor inside')
+    model = copy.deepcopy(cfg.model.segmentor)
+    preprocessor = cfg.model.get('data_preprocessor')
+    if preprocessor is not None:
+        model.data_preprocessor = preprocessor.get('target') or preprocessor.get('source') or preprocessor
+    if model.backbone.get('init_cfg'):
+        model.backbone.init_cfg = None  # the weights are in the checkpoint
+    pipeline = _plain_pipeline(cfg)
+    plain = dict(
+        default_scope='mmseg',
+        model=model,
+        test_pipeline=pipeline,
+        test_dataloader=dict(
+            batch_size=1, num_workers=1, sampler=dict(type='DefaultSampler', shuffle=False),
+            dataset=dict(type='BaseSegDataset', metainfo=dict(dataset_meta or {}), pipeline=pipeline)),
+        visualizer=dict(type='SegLocalVisualizer', name='visualizer', vis_backends=[dict(type='LocalVisBackend')]))
+    if _prefix_ours(model):
+        plain['custom_imports'] = dict(imports=['mmdass'])
+    return Config(plain)
+
+
+def _plain_pipeline(cfg: Config) -> list[dict]:
+    loader = cfg.get('test_dataloader') or cfg.get('val_dataloader')
+    transforms = loader.dataset.pipeline if loader else [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]
+    pipeline = []
+    for transform in transforms:
+        kind = transform['type'].removeprefix('mmdass.')
+        if kind in _STOCK:
+            pipeline.append(dict(type=_STOCK[kind]))
+        elif kind in TRANSFORMS.module_dict and kind not in _OF_LABELS:
+            raise CheckpointError(
+                f'its test images go through {kind}, which MMSeg does not have; store images as {kind} makes them, and '
+                'name a config that tests on those with LoadModalityImage: --config CONFIG')
+        elif kind not in _OF_LABELS:
+            pipeline.append(dict(transform))
+    return pipeline
+
+
+def _prefix_ours(node: Any) -> bool:
+    """Write our prefix before our types; whether there are any."""
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, (list, tuple)) else ()
+    found = any([_prefix_ours(child) for child in children])
+    kind = node.get('type') if isinstance(node, dict) else None
+    if isinstance(kind, str) and kind.removeprefix('mmdass.') in MODELS.module_dict:
+        node['type'] = f'mmdass.{kind.removeprefix("mmdass.")}'
+        return True
+    return found
