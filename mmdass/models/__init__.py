@@ -6,7 +6,7 @@ from .decode_heads import DAFormerHead, DeepLabV2Head, LatentPaletteHead
 from .necks import BottleneckProjection
 from .priors import AutoencoderTrainer
 from .pseudo_labelers import ConfidencePseudoLabeler, DiffusionPseudoLabeler
-from .segmentors import MADM, SelfTraining, UDASegmentor
+from .segmentors import MADM, Distillation, SelfTraining, UDASegmentor
 from .terms import FeatureDistance, LossTerm, MaskedConsistency
 from .translators import Denoiser, DiffusionTranslator, Guide, LatentDenoiser
 from .utils import BlockMask, ClassMix, CutMix, EMATeacher, StrongAugmentation
@@ -25,6 +25,7 @@ __all__ = [
     'DiffusionPseudoLabeler',
     'DiffusionTranslator',
     'DilatedVGG16',
+    'Distillation',
     'DomainPairDataPreprocessor',
     'EMATeacher',
     'FeatureDistance',

@@ -1,6 +1,7 @@
 from .checkpoint_compatibility_hook import CheckpointCompatibilityHook
 from .domain_visualization_hook import DomainVisualizationHook
 from .export_denoiser_hook import ExportDenoiserHook
+from .export_segmentor_hook import ExportSegmentorHook
 from .export_vae_hook import ExportVAEHook
 from .finite_loss_hook import FiniteLossHook, NonFiniteLossError
 from .keyed_randomness_hook import KeyedRandomnessHook
@@ -11,6 +12,7 @@ __all__ = [
     'CheckpointCompatibilityHook',
     'DomainVisualizationHook',
     'ExportDenoiserHook',
+    'ExportSegmentorHook',
     'ExportVAEHook',
     'FiniteLossHook',
     'GlobalSceneGuidanceHook',
