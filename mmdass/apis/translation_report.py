@@ -14,7 +14,7 @@ from prettytable import PrettyTable
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from mmdass.checkpoints.saver import replace_atomically
+from mmdass.checkpoints.saver import remove_partials, replace_atomically
 from mmdass.datasets import ModalityDataset
 from mmdass.datasets.label_space import LabelSpace
 from mmdass.evaluation.metrics import extract_features, frechet_distance, kernel_distance, label_consistency
@@ -105,7 +105,8 @@ def write_json(path: Path, report: dict) -> None:
 
 
 def write_picture(path: Path, picture: np.ndarray) -> None:
-    """Write (H, W, 3) uint8 RGB as PNG."""
+    """Write (H, W, 3) uint8 RGB as PNG; one process alone writes it, whose killed forerunner may have left a part."""
+    remove_partials([path])
     with replace_atomically(path) as partial:
         Image.fromarray(picture).save(partial, format='PNG')
 
