@@ -33,6 +33,7 @@ default_hooks = dict(
     randomness=dict(type='KeyedRandomnessHook'),
     finite_loss=dict(type='FiniteLossHook'),
     compatibility=dict(type='CheckpointCompatibilityHook'),
+    class_count=dict(type='ClassCountHook'),
 )
 
 tta_model = dict(type='SegTTAModel')  # tools/test.py --tta

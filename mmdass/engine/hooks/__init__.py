@@ -1,4 +1,5 @@
 from .checkpoint_compatibility_hook import CheckpointCompatibilityHook
+from .class_count_hook import ClassCountHook
 from .domain_visualization_hook import DomainVisualizationHook
 from .export_denoiser_hook import ExportDenoiserHook
 from .export_segmentor_hook import ExportSegmentorHook
@@ -10,6 +11,7 @@ from .teacher_update_hook import TeacherUpdateHook
 
 __all__ = [
     'CheckpointCompatibilityHook',
+    'ClassCountHook',
     'DomainVisualizationHook',
     'ExportDenoiserHook',
     'ExportSegmentorHook',

@@ -1,0 +1,21 @@
+"""Model and data must have as many classes, in training, validation and testing."""
+
+import pytest
+from mmengine.runner import Runner
+
+
+@pytest.mark.parametrize('num_classes', [1, 3])
+@pytest.mark.parametrize('part', ['train', 'val', 'test'])
+def test_another_number_is_refused(tiny_config, part, num_classes):
+    tiny_config.model.decode_head.num_classes = num_classes
+    tiny_config.model.decode_head.out_channels = num_classes
+    runner = Runner.from_cfg(tiny_config)
+    with pytest.raises(ValueError, match=f'predicts {num_classes} classes, .*{part}_dataloader have 2: dark, light'):
+        getattr(runner, part)()
+
+
+def test_inside_test_time_augmentation(tiny_config):
+    tiny_config.model.decode_head.num_classes = 3
+    tiny_config.model = dict(type='SegTTAModel', module=tiny_config.model)
+    with pytest.raises(ValueError, match='predicts 3 classes'):
+        Runner.from_cfg(tiny_config).test()
