@@ -76,6 +76,16 @@ def test_dry_run_finds_missing_data(call, tiny_config_file, part):
         call('train', '--dry-run')
 
 
+def test_tta_of_several_data_sets(call, work_dir, tiny_config_file, capfd):
+    call('train')
+    text = tiny_config_file.read_text()
+    tiny_config_file.write_text(
+        f"{text}\none = test_dataloader['dataset']\n"
+        "test_dataloader = dict(test_dataloader, dataset=dict(type='ConcatDataset', datasets=[one, one]))")
+    call('test', work_dir / 'iter_2.pth', '--tta')
+    assert 'mIoU' in capfd.readouterr().out
+
+
 def test_tta_without_a_pipeline_is_refused(call, tiny_config_file):
     tiny_config_file.write_text(tiny_config_file.read_text().replace('tta_pipeline', 'other_pipeline'))
     with pytest.raises(SystemExit, match='--tta: .*tiny.py has no tta_model or no tta_pipeline'):

@@ -5,7 +5,7 @@ import argparse
 import mmdass  # noqa: F401, first: its shims must run before mmseg is imported and a config is read
 
 # isort: split
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 from mmdass.apis.launch import add_launch_arguments, build_runner, config_from_args
 
@@ -34,8 +34,15 @@ def show_predictions(cfg: Config, args: argparse.Namespace) -> None:
 def augment_tests(cfg: Config) -> None:
     if 'tta_model' not in cfg or 'tta_pipeline' not in cfg:
         raise SystemExit(f'--tta: {cfg.filename} has no tta_model or no tta_pipeline.')
-    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+    for dataset in data_sets(cfg.test_dataloader.dataset):
+        dataset.pipeline = cfg.tta_pipeline
     cfg.model = dict(cfg.tta_model, module=cfg.model)
+
+
+def data_sets(cfg: ConfigDict) -> list[ConfigDict]:
+    """Those that have a pipeline: a data set itself, or what it wraps."""
+    inner = cfg.get('datasets') or [one for one in [cfg.get('dataset')] if one]
+    return [leaf for one in inner for leaf in data_sets(one)] or [cfg]
 
 
 def main() -> None:
