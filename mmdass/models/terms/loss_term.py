@@ -1,5 +1,6 @@
 """One more loss in each iteration of self-training."""
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from mmengine.model import BaseModule
@@ -18,6 +19,7 @@ class LossTerm(BaseModule):
     def bind(self, segmentor: BaseSegmentor) -> None:
         """Look at the student once, when the model is built."""
 
+    @abstractmethod
     def forward(self, training: 'SelfTraining', step: SelfTrainingStep) -> dict[str, Tensor]:
         """The losses of one iteration, '<branch>.<name>' to scalars.
 
@@ -25,4 +27,3 @@ class LossTerm(BaseModule):
             training: The model, whose ``student_loss``, ``augment`` and ``generator`` are of use.
             step: The iteration's images and labels.
         """
-        raise NotImplementedError
