@@ -21,6 +21,7 @@ from typing import Any
 
 from mmdass.checkpoints.saver import remove_partials, replace_atomically
 from mmdass.utils.file_lock import LockHeldError, hold_lock
+from mmdass.utils.recipes import differences
 
 _WORK = '.translate'
 
@@ -193,6 +194,8 @@ class TranslationFolder:
             journals = [path for path in self._journals() if self._is_idle(path, stack)]
             done, failed = self._read()
             lines = [entry.line() + '\n' for _, entry in sorted(done.items())]
+            # Of writing these, killed processes may have left parts; while we hold the lock, nobody writes them.
+            remove_partials(self.root / name for name in ('manifest.json', self._manifest.name, 'images.txt'))
             _write(self._manifest, lines)
             list_images(self.root)
             if not failed - done.keys():
@@ -282,26 +285,10 @@ def _require_same(path: Path, header: Mapping[str, Any]) -> None:
             f'{path} was changed or damaged ({type(error).__name__}: {error}). Bring it back, choose another folder, '
             f'or delete {path.parent}.') from None
     if not same:
-        changes = [change for change in _differences(found, header) if not change.startswith('config_hash ')]
+        changes = [change for change in differences(found, header) if not change.startswith('config_hash ')]
         raise TranslationError(
             f'{path.parent} was translated otherwise, and images of two kinds are not mixed. What differs: '
             f'{"; ".join(changes) or "the config hash"}. Choose another folder, or delete this one.')
-
-
-def _differences(found: Any, wanted: Any, name: str = '') -> Iterator[str]:
-    """The innermost entries in which two JSON values differ."""
-    if isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
-        found, wanted = dict(enumerate(found)), dict(enumerate(wanted))
-    if isinstance(found, Mapping) and isinstance(wanted, Mapping):
-        for key in sorted({*found, *wanted}):
-            yield from _differences(found.get(key), wanted.get(key), f'{name}.{key}' if name else str(key))
-    elif found != wanted:
-        yield f'{name} was {_shorten(found)}, is now {_shorten(wanted)}'
-
-
-def _shorten(value: Any, limit: int = 80) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= limit else f'{text[:limit]}...'
 
 
 def _checksum(entry: Any) -> str:

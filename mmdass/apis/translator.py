@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from mmdass.evaluation.batching import same_sized_batches
 from mmdass.prepare.images import png_bytes
+from mmdass.utils.names import names_below
 
 from .translation_manifest import FailedImagesError, TranslationError, TranslationFolder, open_folder
 
@@ -144,26 +145,14 @@ def image_ids(dataset: Dataset) -> list[str]:
     Raises:
         TranslationError: Two samples have the same path.
     """
-    root = Path(getattr(dataset, 'data_root', None) or '.').absolute()
-    paths = [_below(root, dataset.get_data_info(index)['img_path']) for index in range(len(dataset))]
-    stems = [path.with_suffix('').as_posix() for path in paths]
-    counts = Counter(stems)
-    ids = [stem if counts[stem] == 1 else path.as_posix() for stem, path in zip(stems, paths, strict=True)]
+    paths = [dataset.get_data_info(index)['img_path'] for index in range(len(dataset))]
+    ids = names_below(getattr(dataset, 'data_root', None) or '.', paths)
     twice = [id_ for id_, count in Counter(ids).items() if count > 1]
     if twice:
         raise TranslationError(
             f'{len(twice)} image paths occur several times in the source set, for example {twice[0]}. Translated '
             'images are named after their sources, so give each sample a file of its own.')
     return ids
-
-
-def _below(root: Path, path: str) -> PurePosixPath:
-    """Relative to the root; elsewhere ('toy://rgb/0/3') what follows the scheme or the file system's root."""
-    name = path.partition('://')[2] or path
-    absolute = Path(os.path.abspath(name))
-    if absolute.is_relative_to(root) and '://' not in path:
-        return PurePosixPath(absolute.relative_to(root))
-    return PurePosixPath(*(part for part in PurePosixPath(name).parts if part not in ('/', '..')))
 
 
 def _missing(folder: TranslationFolder, ids: Sequence[str]) -> set[str]:

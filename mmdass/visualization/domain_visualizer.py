@@ -6,19 +6,17 @@ import cv2
 import numpy as np
 import torch
 from mmseg.visualization import SegLocalVisualizer
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from mmdass.registry import VISUALIZERS
 
+from .legend import INK, LINE, Legend, load_font
+
 MARGIN = 12
-LINE = 26
-SWATCH = 16
-FONT_SIZE = 16
 CELL_SIDES = (320, 448)  # shortest and longest allowed longer side of a cell
 SCALE_BAR = (56, 10)
 BACKGROUND = (255, 255, 255)
-INK = (30, 30, 30)
 OUTLINE = (190, 190, 190)
 IGNORED_COLOUR = (225, 225, 225)
 
@@ -54,7 +52,7 @@ class DomainVisualizer(SegLocalVisualizer):
         ]
         width, height = _cell_size(next(iter(panels.values())))
         columns = max(map(len, rows))
-        legend = _Legend([*classes, 'ignored'], [*palette, IGNORED_COLOUR], columns * (width + MARGIN) - MARGIN)
+        legend = Legend([*classes, 'ignored'], [*palette, IGNORED_COLOUR], columns * (width + MARGIN) - MARGIN)
         grid_height = MARGIN + len(rows) * (LINE + height + MARGIN)
         canvas = Image.new('RGB', (legend.width + 2 * MARGIN, grid_height + legend.height + MARGIN), BACKGROUND)
         for r, row in enumerate(rows):
@@ -63,32 +61,6 @@ class DomainVisualizer(SegLocalVisualizer):
                 _draw_cell(canvas, (x, y), (width, height), name, panels[name], palette)
         legend.draw(ImageDraw.Draw(canvas), MARGIN, grid_height)
         return np.asarray(canvas)
-
-
-class _Legend:
-    """Colour swatches with class names, flowing over as many lines as a width needs."""
-
-    def __init__(self, names: Sequence[str], colours: Sequence[Sequence[int]], width: int) -> None:
-        self.width = width
-        self.entries = []
-        x, y = 0, 0
-        for name, colour in zip(names, colours, strict=True):
-            entry_width = SWATCH + 6 + round(_font().getlength(name)) + 18
-            if x and x + entry_width > width:
-                x, y = 0, y + LINE
-            self.entries.append((x, y, name, tuple(colour)))
-            x += entry_width
-        self.height = y + LINE
-
-    def draw(self, draw: ImageDraw.ImageDraw, left: int, top: int) -> None:
-        for x, y, name, colour in self.entries:
-            x, y = left + x, top + y
-            draw.rectangle((x, y, x + SWATCH, y + SWATCH), fill=colour, outline=INK)
-            draw.text((x + SWATCH + 6, y + SWATCH / 2), name, fill=INK, font=_font(), anchor='lm')
-
-
-def _font() -> ImageFont.FreeTypeFont:
-    return ImageFont.load_default(size=FONT_SIZE)
 
 
 def _is_picture(panel: Tensor) -> bool:
@@ -130,17 +102,23 @@ def _draw_cell(
     title = name.replace('/', ' ').replace('_', ' ')
     if _is_map(panel):
         title += f', mean {panel.mean():.2f}'
-        draw.text((x + width, y), '1', fill=INK, font=_font(), anchor='ra')
-        bar = _colour(torch.linspace(0, 1, 64)[None], palette, SCALE_BAR)
+        draw.text((x + width, y), '1', fill=INK, font=load_font(), anchor='ra')
+        bar = colour_panel(torch.linspace(0, 1, 64)[None], palette, SCALE_BAR)
         canvas.paste(Image.fromarray(bar), (x + width - SCALE_BAR[0] - 12, y + 4))
-        draw.text((x + width - SCALE_BAR[0] - 16, y), '0', fill=INK, font=_font(), anchor='ra')
-    draw.text((x, y), title, fill=INK, font=_font())
-    canvas.paste(Image.fromarray(_colour(panel, palette, size)), (x, y + LINE))
+        draw.text((x + width - SCALE_BAR[0] - 16, y), '0', fill=INK, font=load_font(), anchor='ra')
+    draw.text((x, y), title, fill=INK, font=load_font())
+    canvas.paste(Image.fromarray(colour_panel(panel, palette, size)), (x, y + LINE))
     draw.rectangle((x, y + LINE, x + width - 1, y + LINE + height - 1), outline=OUTLINE)
 
 
-def _colour(panel: Tensor, palette: Sequence[Sequence[int]], size: tuple[int, int]) -> np.ndarray:
-    """A panel as (height, width, 3) uint8 RGB."""
+def colour_panel(panel: Tensor, palette: Sequence[Sequence[int]], size: tuple[int, int]) -> np.ndarray:
+    """A panel, as :meth:`DomainVisualizer.draw_panels` takes it, as (height, width, 3) uint8 RGB.
+
+    Args:
+        panel: picture, label map or map.
+        palette: one RGB colour in [0, 255] per class.
+        size: (width, height) of the result.
+    """
     if _is_picture(panel):
         picture = ((panel.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).numpy()
         shrinks = size[0] < picture.shape[1]
