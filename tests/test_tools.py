@@ -58,6 +58,17 @@ def test_amp_means_bf16(call, work_dir):
     assert config.optim_wrapper.type == 'mmdass.AutocastOptimWrapper'
 
 
+def test_strict_ends_at_the_first_broken_file(call, work_dir, tiny_config_file):
+    tiny_config_file.write_text(
+        tiny_config_file.read_text().replace('val_interval=2', 'val_begin=3')
+        + "train_dataloader = dict(train_dataloader, sampler=dict(type='KeyedSampler'), dataset=dict("
+          "type='KeyedDataset', dataset=train_dataloader['dataset'], max_broken=0.5))")
+    (tiny_config_file.parent / 'data/image/1.png').write_bytes(b'no image')
+    call('train')
+    with pytest.raises(AssertionError, match=r'1\.png'):
+        call('train', '--strict')
+
+
 def test_dry_run_reports_and_keeps_nothing(call, work_dir, capfd):
     call('train', '--dry-run')
     lines = capfd.readouterr().out.splitlines()

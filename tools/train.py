@@ -7,6 +7,7 @@ from mmdass.apis.launch import add_launch_arguments, build_runner, config_from_a
 from mmdass.engine.dry_run import dry_run
 
 MIXED_PRECISION = ('AutocastOptimWrapper', 'AmpOptimWrapper')
+KEYED_DATASETS = ('KeyedDataset', 'DomainPairDataset')
 
 
 def parse_args() -> argparse.Namespace:
@@ -17,6 +18,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--amp', action='store_true',
                         help="train in bf16 (AutocastOptimWrapper: CPU and GPU, no loss scaling; MMSeg's --amp means "
                         'fp16). No effect on a config that trains in mixed precision already')
+    parser.add_argument('--strict', action='store_true',
+                        help='end at the first broken training file, instead of replacing up to 1 %% of them')
     parser.add_argument('--dry-run', action='store_true',
                         help='build everything, take one step on real data, print losses and peak memory, keep nothing')
     add_launch_arguments(parser)
@@ -28,6 +31,8 @@ def main() -> None:
     cfg = config_from_args(args)
     if args.amp and not cfg.optim_wrapper.type.endswith(MIXED_PRECISION):
         cfg.optim_wrapper.type = 'mmdass.AutocastOptimWrapper'
+    if args.strict and cfg.train_dataloader.dataset.type.endswith(KEYED_DATASETS):  # others never replace any
+        cfg.train_dataloader.dataset.max_broken = 0
     if args.resume:
         cfg.resume = True
     if args.dry_run:

@@ -1,3 +1,4 @@
+from .broken_samples import BrokenDataError
 from .depth_coding import DepthCoding
 from .domain_pair import DomainPairDataset
 from .event_dataset import EventDataset
@@ -25,9 +26,9 @@ from .transforms import (
 )
 
 __all__ = [
-    'Cached', 'DepthCoding', 'DepthToHHA', 'DomainPairDataset', 'EvaluateAtCurrentSize', 'EventDataset', 'Events',
-    'ForwardNoise', 'KeepOneRegion', 'KeyedDataset', 'KeyedMixture', 'KeyedSampler', 'LabelSpace', 'LoadDepth',
-    'LoadEvents', 'LoadInfrared', 'LoadMappedLabel', 'LoadModalityImage', 'ModalityDataset', 'PackModalityInputs',
-    'RareClassCrop', 'RareClassSampler', 'RenderToyScene', 'ToyScene', 'ToyStreet', 'ToyStreetDataset', 'lookup_table',
-    'mapping_table',
+    'BrokenDataError', 'Cached', 'DepthCoding', 'DepthToHHA', 'DomainPairDataset', 'EvaluateAtCurrentSize',
+    'EventDataset', 'Events', 'ForwardNoise', 'KeepOneRegion', 'KeyedDataset', 'KeyedMixture', 'KeyedSampler',
+    'LabelSpace', 'LoadDepth', 'LoadEvents', 'LoadInfrared', 'LoadMappedLabel', 'LoadModalityImage', 'ModalityDataset',
+    'PackModalityInputs', 'RareClassCrop', 'RareClassSampler', 'RenderToyScene', 'ToyScene', 'ToyStreet',
+    'ToyStreetDataset', 'lookup_table', 'mapping_table',
 ]

@@ -19,6 +19,7 @@ class DomainPairDataset:
         target: The same of the unlabelled one.
         rare_class_sampling: Draws the source by rare classes; see :class:`KeyedDataset`.
         seed: The runner's (set by :class:`KeyedSampler`) if None.
+        max_broken: Largest share of each data set's items that may be left out as broken; see :class:`KeyedDataset`.
 
     Raises:
         ValueError: Source and target have different classes.
@@ -26,10 +27,10 @@ class DomainPairDataset:
 
     def __init__(
         self, source: dict | BaseDataset, target: dict | BaseDataset, rare_class_sampling: dict | None = None,
-        seed: int | None = None,
+        seed: int | None = None, max_broken: float = 0.01,
     ) -> None:
-        self.source = KeyedDataset(source, rare_class_sampling, name='source')
-        self.target = KeyedDataset(target, name='target')
+        self.source = KeyedDataset(source, rare_class_sampling, name='source', max_broken=max_broken)
+        self.target = KeyedDataset(target, name='target', max_broken=max_broken)
         _require_same_classes(self.source.metainfo['classes'], self.target.metainfo['classes'])
         self.seed = seed
 
