@@ -297,13 +297,15 @@ def test_a_journal_that_a_kill_has_torn(translator, source, out, tmp_path, calls
     run(translator, source, out, shard=(0, 2))
     journal, = journals(out)
     journal.write_bytes(journal.read_bytes()[:-20])
-    (out / 'image/image/.04.png.99.partial').write_bytes(b'half')
+    for name in ('image/image/.04.png', '.manifest.jsonl', '.images.txt'):
+        (out / f'{name}.99.partial').write_bytes(b'half')
     del calls[:]
     run(translator, source, out, shard=(0, 2))
     assert calls == ['image/04']
     run(translator, source, out, shard=(1, 2))
     run(translator, source, tmp_path / 'whole')
     assert contents(out) == contents(tmp_path / 'whole')
+    assert not list(out.rglob('*.partial'))
 
 
 def test_a_second_process_on_a_shard_is_told_to_wait(translator, source, out):
