@@ -5,16 +5,21 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from mmengine.runner.checkpoint import CheckpointLoader
 from mmseg.models.segmentors import BaseSegmentor
 
-from mmdass.checkpoints.loader import CheckpointError, load_checkpoint_file
+from mmdass.checkpoints.convert import find_dataset_meta
+from mmdass.checkpoints.loader import CheckpointError
 from mmdass.registry import MODELS
+from mmdass.utils.config import load_config
 
 
 def load_segmentor(
     config: str | Path | Config, checkpoint: str | Path, device: str | torch.device = 'cpu'
 ) -> BaseSegmentor:
     """Build a config's model, ours or MMSeg's, with a checkpoint's weights: frozen, and in eval mode.
+
+    The checkpoint is a file, or an address that MMEngine loads from.
 
     MMSeg's ``init_model`` sets arguments that only its own segmentors have, and lets missing weights pass.
 
@@ -24,14 +29,14 @@ def load_segmentor(
     Raises:
         CheckpointError: The checkpoint is damaged, or its weights are another model's.
     """
-    cfg = config if isinstance(config, Config) else Config.fromfile(config)
+    cfg = config if isinstance(config, Config) else load_config(config)
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     segmentor = MODELS.build(cfg.model)
-    loaded = load_checkpoint_file(checkpoint)
+    loaded = CheckpointLoader.load_checkpoint(str(checkpoint), map_location='cpu', logger='silent')
     try:
         segmentor.load_state_dict(loaded.get('state_dict', loaded))
     except RuntimeError as error:
         config_name = cfg.filename or 'the config'
         raise CheckpointError(f'{checkpoint} does not fit the model of {config_name}: {error}') from error
-    segmentor.dataset_meta = loaded.get('meta', {}).get('dataset_meta')
+    segmentor.dataset_meta = find_dataset_meta(loaded).get('dataset_meta')
     return segmentor.requires_grad_(False).to(device).eval()

@@ -24,7 +24,7 @@ from mmdass.checkpoints.madm import convert
 from mmdass.models.segmentors.madm import MADM
 from mmdass.models.segmentors.self_training import label_samples
 from mmdass.registry import MODELS
-from mmdass.utils.paths import configs_folder
+from mmdass.utils.paths import shipped_folder
 
 # Under which the numbers were taken.
 THRESHOLD = 0.2
@@ -92,7 +92,7 @@ def build_model(task: str, stable_diffusion: Path, state_dict: StateDict) -> MAD
 
     Dropout, augmentation and the random start of DPLG are off, as in the golden runs.
     """
-    model = Config.fromfile(configs_folder() / 'madm' / f'{task}.py').model
+    model = Config.fromfile(shipped_folder('configs') / 'madm' / f'{task}.py').model
     student = {k.removeprefix('segmentor.'): v for k, v in state_dict.items() if k.startswith('segmentor.')}
     levels = [f'neck.projections.{level}' for level in range(4)]
     outputs = [student[f'{level}.conv3.conv.weight'].shape[0] for level in levels]

@@ -7,6 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 from mmengine.config import Config
+from mmengine.hub import get_config
 
 
 def load_config(filename: str | Path, options: Mapping[str, Any] | None = None) -> Config:
@@ -17,15 +18,16 @@ def load_config(filename: str | Path, options: Mapping[str, Any] | None = None) 
     read (MMEngine's own substitution), so an option ``target_root`` is put there first and reaches every such line.
 
     Args:
-        filename: A text config.
+        filename: A text config, or one that an installed package carries, as 'mmdass::madm/toy_event.py'.
         options: Entries as from ``--cfg-options``: dotted keys to values.
     """
-    cfg = Config.fromfile(filename)
+    read = get_config if '::' in str(filename) else Config.fromfile
+    cfg = read(filename)
     if not options:
         return cfg
     variables = {key.upper(): value for key, value in options.items() if isinstance(cfg.get(key), str)}
     if variables:
         with patch.dict(os.environ, {key: str(value) for key, value in variables.items()}):
-            cfg = Config.fromfile(filename)
+            cfg = read(filename)
     cfg.merge_from_dict(dict(options))
     return cfg

@@ -5,13 +5,13 @@ from pathlib import Path
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def configs_folder() -> Path:
-    """The shipped configs: inside the installed package (``.mim``), or beside it in a checkout.
+def shipped_folder(name: str) -> Path:
+    """'configs' or 'tools': inside the installed package (``.mim``), or beside it in a checkout.
 
     Raises:
-        FileNotFoundError: They are in neither place.
+        FileNotFoundError: It is in neither place.
     """
-    for folder in (_PACKAGE / '.mim' / 'configs', _PACKAGE.parent / 'configs'):
+    for folder in (_PACKAGE / '.mim' / name, _PACKAGE.parent / name):
         if folder.is_dir():
             return folder
-    raise FileNotFoundError(f'the shipped configs are neither in {_PACKAGE / ".mim"} nor beside {_PACKAGE}; reinstall')
+    raise FileNotFoundError(f'the shipped {name} are neither in {_PACKAGE / ".mim"} nor beside {_PACKAGE}; reinstall')
