@@ -2,6 +2,7 @@
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch.optim import Optimizer
 
 from mmdass.engine.unwrap import unwrap_model
 from mmdass.registry import HOOKS
@@ -12,7 +13,8 @@ class TeacherUpdateHook(Hook):
     """Averages the student into ``model.teacher`` once after every optimizer step.
 
     A model cannot do this in its own ``train_step``, which DDP never calls. The hook listens to the optimizer itself,
-    so an iteration that only accumulates gradients, and a step that the fp16 gradient scaler skips, do not count.
+    so an iteration that only accumulates gradients, and a step that the fp16 gradient scaler skips, do not count; nor
+    does a step without gradients, which changes nothing (``FiniteLossHook`` takes broken ones away).
     (The scaler calls a *fused* optimizer even then, which decides on the device; such a step counts.)
 
     Raises:
@@ -29,7 +31,12 @@ class TeacherUpdateHook(Hook):
                 'Remove the hook from custom_hooks, or choose a model with a teacher.'
             )
         teacher.arm()
-        self._listener = runner.optim_wrapper.optimizer.register_step_post_hook(lambda *_: teacher.update())
+
+        def update(optimizer: Optimizer, args: tuple, kwargs: dict) -> None:
+            if any(p.grad is not None for group in optimizer.param_groups for p in group['params']):
+                teacher.update()
+
+        self._listener = runner.optim_wrapper.optimizer.register_step_post_hook(update)
 
     def after_train(self, runner: Runner) -> None:
         """Stop listening: a later stage may train another model or come with another optimizer."""
