@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 
 from mmdass.checkpoints import load_checkpoint_file
@@ -76,6 +77,15 @@ def test_dry_run_reports_and_keeps_nothing(call, work_dir, capfd):
     assert any(line.startswith('peak memory: ') and 'MiB' in line for line in lines)
     assert not any('mIoU' in line for line in lines)
     assert not work_dir.exists()
+
+
+def test_out_of_memory_names_what_the_config_can_change(call, monkeypatch):
+    def forward(*args, **kwargs):
+        raise torch.OutOfMemoryError('CUDA out of memory.')
+
+    monkeypatch.setattr('mmseg.models.EncoderDecoder.loss', forward)
+    with pytest.raises(torch.OutOfMemoryError, match=r'CUDA out of memory\.[^~]*model.backbone.with_cp=True'):
+        call('train', '--dry-run')
 
 
 @pytest.mark.parametrize('part', ['train', 'val', 'test'])

@@ -4,6 +4,7 @@ import argparse
 
 import mmdass  # noqa: F401, first: its shims must run before mmseg is imported and a config is read
 from mmdass.apis.launch import add_launch_arguments, build_runner, config_from_args
+from mmdass.apis.memory_levers import explain_out_of_memory
 from mmdass.engine.dry_run import dry_run
 
 MIXED_PRECISION = ('AutocastOptimWrapper', 'AmpOptimWrapper')
@@ -35,10 +36,11 @@ def main() -> None:
         cfg.train_dataloader.dataset.max_broken = 0
     if args.resume:
         cfg.resume = True
-    if args.dry_run:
-        dry_run(cfg)
-    else:
-        build_runner(cfg).train()
+    with explain_out_of_memory(cfg):
+        if args.dry_run:
+            dry_run(cfg)
+        else:
+            build_runner(cfg).train()
 
 
 if __name__ == '__main__':
