@@ -1,8 +1,10 @@
-"""What is installed: the wheel's content, the lock, the extras."""
+"""What is installed: the lock, the extras, the wheel's content, and what the wheel can do without a checkout."""
 
+import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from importlib.metadata import distribution
 from pathlib import Path
@@ -13,6 +15,7 @@ import mmdass
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ('mmdass', 'configs', 'tools', 'requirements')
+SMALL = ('train_cfg.max_iters=2', 'train_cfg.val_interval=2', 'val_dataloader.dataset.num_images=2')
 FAMILIES = ('mmengine', 'mmcv', 'mmsegmentation')
 
 
@@ -35,21 +38,67 @@ def test_the_lock_pins_everything_that_we_require():
             assert line.partition('>')[0].partition('=')[0].strip().lower() in pins
 
 
-@pytest.mark.slow
-def test_the_wheel_carries_configs_tools_and_data(tmp_path):
+def files(root: Path, name: str) -> list[str]:
+    """A file, or all in a folder, relative to ``root``."""
+    paths = [root / name, *(root / name).rglob('*')]
+    return [str(path.relative_to(root)) for path in paths if path.is_file()]
+
+
+@pytest.fixture(scope='module')
+def wheel(tmp_path_factory) -> Path:
+    """The wheel that pip makes of the source archive."""
+    folder = tmp_path_factory.mktemp('source')
     for name in SOURCES:
-        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns('__pycache__', '.mim'))
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns('__pycache__', '.mim'))
     for path in ROOT.iterdir():
         if path.is_file():
-            shutil.copy(path, tmp_path)
-    subprocess.run([sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '--no-build-isolation', '-w', 'out', '.'],
-                   cwd=tmp_path, check=True)
-    names = set(zipfile.ZipFile(tmp_path / f'out/mmdass-{mmdass.__version__}-py3-none-any.whl').namelist())
-    for folder in ('configs', 'tools'):
-        for path in (ROOT / folder).rglob('*'):
-            if path.is_file() and '__pycache__' not in path.parts:
-                assert f'mmdass/.mim/{path.relative_to(ROOT)}' in names
-    for path in (ROOT / 'mmdass').rglob('*'):
-        if path.suffix in ('.py', '.json', '.safetensors') and '.mim' not in path.parts:
-            assert str(path.relative_to(ROOT)) in names
-    assert 'mmdass/.mim/model-index.yml' in names
+            shutil.copy(path, folder)
+    subprocess.run([sys.executable, 'setup.py', '-q', 'sdist'], cwd=folder, check=True)
+    archive, = folder.glob('dist/*.tar.gz')
+    pip = [sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '--no-build-isolation', '-w', 'out']
+    subprocess.run([*pip, archive], cwd=folder, check=True)
+    return folder / f'out/mmdass-{mmdass.__version__}-py3-none-any.whl'
+
+
+@pytest.fixture(scope='module')
+def installed(wheel, tmp_path_factory):
+    """Call a program of a new environment, in an empty folder: the wheel, on top of what is installed here but us."""
+    folder = tmp_path_factory.mktemp('empty')
+    environment = tmp_path_factory.mktemp('environment')
+    subprocess.run([sys.executable, '-m', 'venv', '--without-pip', environment], check=True)
+    packages = Path(sysconfig.get_path('purelib', 'venv', vars=dict(base=environment)))
+    # A line in a .pth file is searched after the environment's own packages; .pth files in there are not read, so
+    # that an editable install of ours stays unseen.
+    (packages / 'below.pth').write_text(sysconfig.get_path('purelib'))
+    subprocess.run([sys.executable, '-m', 'pip', '--python', environment / 'bin/python', 'install', '-q', '--no-deps',
+                    '--no-index', wheel], check=True)
+
+    def call(program: str, *arguments) -> str:
+        env = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
+        done = subprocess.run([environment / 'bin' / program, *arguments], cwd=folder, env=env, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    call.folder = folder
+    return call
+
+
+@pytest.mark.slow
+def test_the_wheel_carries_configs_tools_and_data(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    source = wheel.parents[1]
+    for shipped in ('configs', 'tools', 'model-index.yml'):
+        assert {f'mmdass/.mim/{file}' for file in files(source, shipped)} <= names
+    assert set(files(source, 'mmdass')) <= names
+
+
+@pytest.mark.slow
+def test_the_wheel_works_without_a_checkout(installed):
+    assert str(ROOT) not in installed('python', '-c', 'import mmdass; print(mmdass.__file__)')
+    config, checkpoint = 'mmdass::madm/toy_event.py', 'work_dirs/toy_event/iter_2.pth'
+    assert 'mIoU' in installed('mmdass', 'train', config, '--cfg-options', *SMALL)
+    assert 'mIoU' in installed(
+        'mmdass', 'test', config, checkpoint, '--cfg-options', 'test_dataloader.dataset.num_images=2')
+    (installed.folder / 'mine.py').write_text("_base_ = 'mmdass::sgg_ptl/denoiser_toy.py'\n")
+    assert 'loss: ' in installed('mmdass', 'train', 'mine.py', '--dry-run')
