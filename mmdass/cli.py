@@ -10,12 +10,13 @@ VERBS = {
     'test': ('mmdass.apis.tools:test', 'measure a checkpoint'),
     'check': ('mmdass.check:main', 'look at all data that a config will load, before any GPU time is spent'),
     'prepare': ('mmdass.prepare:main', 'make the files that train from a data set as downloaded'),
+    'infer': ('mmdass.apis.infer_command:main', 'segment images, folders, videos or recordings, of any modality'),
     'translate': (
         'mmdass.apis.translate_command:main', "make labelled images look like the target's, guided by their labels"),
     'parity': ('mmdass.apis.parity:main', "compare our numbers with the official implementation's, row by row"),
     'convert': ('mmdass.checkpoints.convert:main', "turn another code base's checkpoint into one of ours"),
     'benchmark': ('mmdass.benchmarks:main', 'measure speed and memory'),
-    'report': ('mmdass.apis.report:main', 'tabulate the scores of finished runs'),
+    'report': ('mmdass.report.command:main', 'show runs side by side: a table, and a page of scores, curves and pictures'),
 }
 
 
