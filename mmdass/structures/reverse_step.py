@@ -38,3 +38,7 @@ class ReverseStep:
     scenes: LabelRegions
     generators: list[torch.Generator]
     losses: dict[str, Tensor] = field(default_factory=dict)
+
+    def clean(self, x: Tensor) -> Tensor:
+        """The clean states (N, C, H, W) that the predicted noise says are in states ``x``; not clipped."""
+        return (x - (1 - self.alpha_cumprod).sqrt() * self.noise) / self.alpha_cumprod.sqrt()

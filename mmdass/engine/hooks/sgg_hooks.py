@@ -112,9 +112,7 @@ class SGGHook(Hook):
 
     def seen(self, x: Tensor, step: ReverseStep) -> Tensor:
         """The states that the segmentor is shown for states (N, C, h, w)."""
-        if self.guide_on == 'xk':
-            return x
-        return (x - (1 - step.alpha_cumprod).sqrt() * step.noise) / step.alpha_cumprod.sqrt()
+        return x if self.guide_on == 'xk' else step.clean(x)
 
     def _image_gradient(self, image: Tensor, step: ReverseStep, label: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
         """Gradient (N, 3, H, W) of the losses of the chosen regions; each has one owner, so chunks add up exactly."""

@@ -1,6 +1,6 @@
 """Translates labelled images into the look of the images that a denoiser has learned."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -115,7 +115,13 @@ class DiffusionTranslator(BaseModule):
 
     @torch.no_grad()
     def translate(
-        self, images: Tensor, labels: Tensor, ids: Sequence[str], stage: int = 0, start: int | None = None
+        self,
+        images: Tensor,
+        labels: Tensor,
+        ids: Sequence[str],
+        stage: int = 0,
+        start: int | None = None,
+        watch: Callable[[Tensor, ReverseStep], None] | None = None,
     ) -> TranslationOutput:
         """Translate a batch.
 
@@ -125,6 +131,7 @@ class DiffusionTranslator(BaseModule):
             ids: A name for each image, which keys its random numbers.
             stage: Part of that key, so that each stage draws new noise.
             start: Instead of the translator's.
+            watch: Called with the states (N, C, h, w) and each reverse step that is taken from them.
 
         Raises:
             RuntimeError: There are hooks but no guide.
@@ -132,9 +139,11 @@ class DiffusionTranslator(BaseModule):
             FloatingPointError: An image is not finite even without guidance.
         """
         with torch.inference_mode(False):  # in which the hooks could not take gradients
-            return self._translate(images, labels, list(ids), stage, self.start if start is None else start)
+            return self._translate(images, labels, list(ids), stage, self.start if start is None else start, watch)
 
-    def _translate(self, images: Tensor, labels: Tensor, ids: list[str], stage: int, start: int) -> TranslationOutput:
+    def _translate(
+        self, images: Tensor, labels: Tensor, ids: list[str], stage: int, start: int, watch: Callable | None
+    ) -> TranslationOutput:
         self._check(images, labels, ids)
         device = next(self.denoiser.parameters()).device
         height, width = images.shape[2:]
@@ -142,7 +151,7 @@ class DiffusionTranslator(BaseModule):
         labels = self._pad(labels.to(device, torch.long), value=VOID)
         state = self.denoiser.encode(images)
         self._check_state(state)
-        x, losses = self._walk(state, labels, ids, stage, start, self.sgg_hooks)
+        x, losses = self._walk(state, labels, ids, stage, start, self.sgg_hooks, watch)
         broken = _broken(x)
         if broken and self.sgg_hooks:
             x[broken], _ = self._walk(state[broken], labels[broken], [ids[i] for i in broken], stage, start, [])
@@ -156,7 +165,14 @@ class DiffusionTranslator(BaseModule):
             translated, [ids[i] for i in broken], [{} if i in broken else loss for i, loss in enumerate(losses)])
 
     def _walk(
-        self, state: Tensor, labels: Tensor, ids: list[str], stage: int, start: int, hooks: list
+        self,
+        state: Tensor,
+        labels: Tensor,
+        ids: list[str],
+        stage: int,
+        start: int,
+        hooks: list,
+        watch: Callable | None = None,
     ) -> tuple[Tensor, list[dict[str, float]]]:
         """The clean states that clean states come back to, and the mean losses of the hooks on the way."""
         noises, choices = self._generators('translate', ids, stage), self._generators('guide', ids, stage)
@@ -174,6 +190,8 @@ class DiffusionTranslator(BaseModule):
                     timestep=timestep, previous=previous, remaining=remaining, noise=noise,
                     alpha_cumprod=alphas_cumprod[timestep], guide=self.guide, to_image=self.denoiser.decode_for_guide,
                     classes=classes, scenes=scenes, generators=choices)
+                if watch is not None:
+                    watch(x, step)
                 x_next = normal.mean
                 for hook in hooks:
                     x_next = hook.adjust_mean(x_next, normal.variance, x, step, labels)

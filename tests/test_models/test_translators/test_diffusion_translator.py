@@ -213,6 +213,15 @@ def test_start_can_be_given_for_a_stage():
         make_translator(num_steps=0)
 
 
+def test_each_step_can_be_watched_and_ends_with_what_is_returned():
+    seen = []
+    translator = make_translator()
+    output = translator.translate(IMAGES, LABELS, IDS, watch=lambda x, step: seen.append((x, step)))
+    assert [step.timestep for _, step in seen] == translator.timesteps(translator.start)
+    x, step = seen[-1]
+    assert torch.allclose(step.to_image(step.clean(x)).clamp(-1, 1), output.images, atol=0.05)
+
+
 def test_stays_in_evaluation_mode_without_parameter_gradients():
     translator = make_translator().train()
     assert not any(module.training for module in translator.modules())
