@@ -16,7 +16,7 @@ VERBS = {
     'parity': ('mmdass.apis.parity:main', "compare our numbers with the official implementation's, row by row"),
     'convert': ('mmdass.checkpoints.convert:main', "turn another code base's checkpoint into one of ours"),
     'benchmark': ('mmdass.benchmarks:main', 'measure speed and memory'),
-    'report': ('mmdass.apis.report:main', 'tabulate the scores of finished runs'),
+    'report': ('mmdass.report.command:main', 'show runs side by side: a table, and a page of scores, curves and pictures'),
 }
 
 

@@ -34,6 +34,7 @@ default_hooks = dict(
     finite_loss=dict(type='FiniteLossHook'),
     compatibility=dict(type='CheckpointCompatibilityHook'),
     class_count=dict(type='ClassCountHook'),
+    report=dict(type='ReportHook'),  # report.html in the work dir, when the training ends
 )
 
 tta_model = dict(type='SegTTAModel')  # tools/test.py --tta

@@ -18,10 +18,10 @@ from mmengine.hooks import IterTimerHook
 from mmengine.runner import Runner, ValLoop
 from PIL import Image
 
-from mmdass.apis.report import read_scores
 from mmdass.apis.translation_manifest import TranslationFolder
 from mmdass.checkpoints import load_checkpoint_file
 from mmdass.engine.loops import ProgressiveTranslationLoop, progressive_translation_loop
+from mmdass.report import read_run
 from mmdass.utils.compat import prepare_cpu_distributed
 
 PHASES = ['source_only', 'stage_1', 'stage_2', 'final']
@@ -93,7 +93,7 @@ def test_stages_translate_the_source_anew_with_their_own_steps(finished):
 
 
 def test_every_phase_is_a_column_of_the_report(finished):
-    columns = read_scores(Path(finished.work_dir))
+    columns = read_run(Path(finished.work_dir), 'ptl').scores
     assert [(column.role, column.iteration) for column in columns] == list(zip(PHASES, (3, 5, 7, 9), strict=True))
     assert all('mIoU' in column.values and 'road' in column.values for column in columns)
 
@@ -169,7 +169,7 @@ def assert_same_run(work_dir: str, undisturbed: str) -> None:
         metrics = [load_checkpoint_file(Path(folder, f'{phase}.pth'))['meta']['metrics']
                    for folder in (work_dir, undisturbed)]
         np.testing.assert_equal(*metrics)
-    roles = [column.role for column in read_scores(Path(work_dir))]
+    roles = [column.role for column in read_run(Path(work_dir), 'ptl').scores]
     assert roles == PHASES
 
 

@@ -6,6 +6,7 @@ from .export_segmentor_hook import ExportSegmentorHook
 from .export_vae_hook import ExportVAEHook
 from .finite_loss_hook import FiniteLossHook, NonFiniteLossError
 from .keyed_randomness_hook import KeyedRandomnessHook
+from .report_hook import ReportHook
 from .sgg_hooks import GlobalSceneGuidanceHook, LocalClassGuidanceHook, SGGHook
 from .teacher_update_hook import TeacherUpdateHook
 
@@ -21,6 +22,7 @@ __all__ = [
     'KeyedRandomnessHook',
     'LocalClassGuidanceHook',
     'NonFiniteLossError',
+    'ReportHook',
     'SGGHook',
     'TeacherUpdateHook',
 ]

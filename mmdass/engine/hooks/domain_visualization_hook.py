@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import mmcv
+import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.hooks.hook import DATA_BATCH
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from mmdass.engine.unwrap import unwrap_model
 from mmdass.registry import HOOKS
-from mmdass.visualization import DomainVisualizer
+from mmdass.visualization import DomainVisualizer, panel_pictures, write_pictures
 
 
 @HOOKS.register_module()
@@ -24,6 +25,10 @@ class DomainVisualizationHook(Hook):
     without panels are left alone. In validation it draws image, ground truth and the predictions of all roles. The
     image is the network's input rather than the file, so any modality and generated data can be shown. Only the main
     process works.
+
+    Each panel is also kept as a file, ``vis_data/panels/<series>/<iteration>/<branch>/<name>.png`` in the run's folder:
+    of these reports make figures. And each class's share of the pseudo-labels that are drawn, in percent, is logged as
+    ``pseudo/share.<class>``: one that fades away shows early.
 
     Args:
         interval: iterations between training pictures.
@@ -64,6 +69,7 @@ class DomainVisualizationHook(Hook):
         model = unwrap_model(runner.model)
         if getattr(model, 'panels_wanted', False):
             self._draw(runner, 'train', model.panels, runner.iter + 1)
+            self._log_shares(runner, model.panels.get('target/pseudo_label'), runner.iter + 1)
             model.panels_wanted = False
             model.panels = {}
 
@@ -73,7 +79,7 @@ class DomainVisualizationHook(Hook):
         """Draw predictions beside the ground truth."""
         if batch_idx % self.val_interval == 0 and is_main_process():
             roles = getattr(runner.val_loop, 'role_outputs', None) or {'prediction': outputs}
-            panels = _validation_panels(data_batch['inputs'], roles)
+            panels = validation_panels(data_batch['inputs'], roles)
             self._draw(runner, f'val_{batch_idx}', panels, runner.iter)
 
     def after_test_iter(
@@ -85,7 +91,7 @@ class DomainVisualizationHook(Hook):
         inputs = data_batch['inputs']
         # Test-time augmentation: one list per view, of which the first is the plain image.
         inputs = inputs[0] if isinstance(inputs[0], (list, tuple)) else inputs
-        panels = _validation_panels(inputs, dict(prediction=outputs))
+        panels = validation_panels(inputs, dict(prediction=outputs))
         for i, sample in enumerate(outputs):
             grid = runner.visualizer.draw_panels({key: batch[i] for key, batch in panels.items()})
             name = '_'.join(Path(sample.img_path).with_suffix('').parts[-3:])
@@ -93,11 +99,22 @@ class DomainVisualizationHook(Hook):
 
     def _draw(self, runner: Runner, name: str, panels: dict[str, Sequence[Tensor]], step: int) -> None:
         for i in range(min(self.num_images, *map(len, panels.values()))):
-            grid = runner.visualizer.draw_panels({key: batch[i] for key, batch in panels.items()})
-            runner.visualizer.add_image(f'{name}_{i}', grid, step)
+            sample = {key: batch[i] for key, batch in panels.items()}
+            runner.visualizer.add_image(f'{name}_{i}', runner.visualizer.draw_panels(sample), step)
+            pictures = panel_pictures(sample, runner.visualizer.dataset_meta['palette'])
+            write_pictures(Path(runner.log_dir, 'vis_data/panels', f'{name}_{i}', str(step)), pictures)
+
+    @staticmethod
+    def _log_shares(runner: Runner, labels: Tensor | None, step: int) -> None:
+        if labels is not None:
+            classes = runner.visualizer.dataset_meta['classes']
+            counts = torch.bincount(labels.flatten(), minlength=256)[: len(classes)].double()
+            shares = (100 * counts / counts.sum().clamp(min=1)).tolist()
+            scalars = {f'pseudo/share.{name}': share for name, share in zip(classes, shares, strict=True)}
+            runner.visualizer.add_scalars(scalars, step)
 
 
-def _validation_panels(
+def validation_panels(
     inputs: Sequence[Tensor], roles: dict[str, Sequence[SegDataSample]]
 ) -> dict[str, Sequence[Tensor]]:
     """Panels of a validation batch.

@@ -14,12 +14,12 @@ from mmengine.utils import is_list_of
 from torch import Tensor, nn
 
 from mmdass.apis import recipe_hash, translate_dataset, translation_recipe
-from mmdass.apis.report import format_table, scores_of_entry
 from mmdass.apis.translation_report import contact_sheet, translated_dataset, write_picture
 from mmdass.checkpoints import load_checkpoint_file
 from mmdass.datasets import KeyedDataset, KeyedMixture
 from mmdass.engine.unwrap import unwrap_model
 from mmdass.registry import DATASETS, LOOPS, MODELS
+from mmdass.report import format_table, scores_of_entry
 from mmdass.utils.random import keyed_globals
 
 from .ptl_data import choose_images, held_out_score, split_held_out
