@@ -23,16 +23,16 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
-        type='CheckpointHook', by_epoch=False, interval=1000,
-        # The released code keeps 1. MMEngine deletes the old file before it writes the new one, so 1 would leave none
-        # when the disk is full.
-        max_keep_ckpts=2,
-        backend_args=dict(backend='mmdass_atomic')),  # a file is whole or absent; no save_best: test data chose nothing
+        type='SafeCheckpointHook', by_epoch=False, interval=1000,  # deletes an old one after the new one is whole
+        # The released code keeps 1. If the disk damages the newest one later, --resume takes the other.
+        max_keep_ckpts=2),  # no save_best: test data chose nothing; with a validation split: save_best='teacher/mIoU'
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='SegVisualizationHook'),  # a window at test time: tools/test.py --show
     randomness=dict(type='KeyedRandomnessHook'),
     finite_loss=dict(type='FiniteLossHook'),
     compatibility=dict(type='CheckpointCompatibilityHook'),
+    exact_resume=dict(type='ExactResumeHook'),
+    preemption=dict(type='PreemptionHook'),  # SIGTERM, SIGUSR1: save, exit code 75
     class_count=dict(type='ClassCountHook'),
     report=dict(type='ReportHook'),  # report.html in the work dir, when the training ends
 )

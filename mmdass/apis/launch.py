@@ -8,6 +8,7 @@ from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 
+from mmdass.checkpoints.newest import point_to_newest
 from mmdass.utils.compat import prepare_cpu_distributed
 from mmdass.utils.config import load_config
 
@@ -35,5 +36,15 @@ def config_from_args(args: argparse.Namespace) -> Config:
 
 
 def build_runner(cfg: Config) -> Runner:
-    """MMEngine's Runner, or the one that the config names as ``runner_type``."""
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    """MMEngine's Runner, or the one that the config names as ``runner_type``.
+
+    To resume without ``load_from``, it takes the newest whole checkpoint of the work dir, and its log says which.
+
+    Raises:
+        CheckpointError: It shall resume, but no checkpoint in the work dir is whole.
+    """
+    choice = point_to_newest(cfg.work_dir) if cfg.get('resume') and not cfg.get('load_from') else []
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    for line in choice:
+        runner.logger.info(line)
+    return runner

@@ -1,6 +1,6 @@
 """Atomic writing: a checkpoint is there whole, or not there at all.
 
-Select it with ``default_hooks = dict(checkpoint=dict(backend_args=dict(backend='mmdass_atomic')))``.
+``SafeCheckpointHook`` uses it; MMEngine's ``CheckpointHook`` does with ``backend_args=dict(backend='mmdass_atomic')``.
 """
 
 import os

@@ -183,7 +183,7 @@ def make_runner(tmp_path) -> Callable[..., Runner]:
             optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01)),
             default_hooks=dict(
                 logger=dict(type='LoggerHook', interval=1, log_metric_by_epoch=False),
-                checkpoint=dict(type='CheckpointHook', by_epoch=False, **checkpoint),
+                checkpoint={'type': 'CheckpointHook', 'by_epoch': False, **checkpoint},
             ),
             custom_hooks=list(hooks),
             log_processor=dict(by_epoch=False),

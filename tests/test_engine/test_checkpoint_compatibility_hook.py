@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmdass.checkpoints import load_checkpoint_file
@@ -53,3 +54,43 @@ def test_prefixes_of_wrappers_are_looked_through(tiny_config, checkpoint):
     torch.save(dict(state_dict=fitting), checkpoint)
     tiny_config.model = dict(type='SegTTAModel', module=tiny_config.model)
     load(tiny_config, checkpoint)
+
+
+# Resuming
+
+@pytest.fixture
+def resume(tiny_config):
+    """Function of options: resume the run that was trained first with them."""
+    Runner.from_cfg(tiny_config).train()
+
+    def resume(**options) -> Runner:
+        cfg = Config(tiny_config._cfg_dict.to_dict())
+        cfg.merge_from_dict({'resume': True, 'experiment_name': f'{cfg.experiment_name}_resumed', **options})
+        runner = Runner.from_cfg(cfg)
+        runner.load_or_resume()
+        return runner
+
+    return resume
+
+
+@pytest.mark.parametrize('option, value, shown', [
+    ('model.decode_head.channels', 4, 'model.decode_head.channels was 8, is now 4'),
+    ('train_dataloader.dataset.reduce_zero_label', True, 'dataset.reduce_zero_label was null, is now true'),
+    ('train_dataloader.batch_size', 4, 'train_dataloader.batch_size was 2, is now 4'),
+    ('optim_wrapper.optimizer.lr', 0.1, 'optim_wrapper.optimizer.lr was 0.01, is now 0.1'),
+    ('randomness.seed', 1, 'seed was 42, is now 1'),
+    ('train_dataloader.dataset.metainfo.classes', ('light', 'dark'), "classes was ('dark', 'light'), is now")])
+def test_another_run_is_refused_with_the_difference(resume, option, value, shown):
+    with pytest.raises(ValueError, match='is of another run') as caught:
+        resume(**{option: value})
+    assert shown in str(caught.value)
+
+
+def test_harmless_changes_pass_and_any_with_force(resume, tmp_path):
+    (tmp_path / 'data').rename(tmp_path / 'moved')
+    moved = {f'{name}_dataloader.dataset.data_root': str(tmp_path / 'moved') for name in ('train', 'val', 'test')}
+    assert resume(**moved, **{
+        'train_cfg.max_iters': 5, 'train_cfg.val_interval': 3, 'default_hooks.checkpoint.interval': 5,
+        'train_dataloader.num_workers': 1, 'visualizer.vis_backends': []}).iter == 2
+    assert resume(**moved, **{
+        'optim_wrapper.optimizer.lr': 0.1, 'default_hooks.compatibility.strict': False}).iter == 2

@@ -1,10 +1,13 @@
-"""Refuses weights that do not fit the model, which MMEngine would skip with a warning in the log."""
+"""Refuses checkpoints that do not fit, which MMEngine would load with a warning in the log."""
 
+from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 from mmengine.model import BaseTTAModel
 from mmengine.runner import Runner
 from torch import Tensor
 
+from mmdass.checkpoints import CheckpointError
+from mmdass.checkpoints.config_changes import decisive_changes
 from mmdass.engine.unwrap import unwrap_model
 from mmdass.registry import HOOKS
 
@@ -15,12 +18,17 @@ SHOWN = 3
 class CheckpointCompatibilityHook(Hook):
     """Compares a loaded checkpoint with the model by name and shape, before its weights are copied.
 
+    And when a run is resumed, compares the run that wrote it with this one: the config where that decides what is
+    learned (model, data, optimizer, schedules), the classes, the seed and the number of processes. Paths, intervals and
+    numbers of workers may differ.
+
     Args:
         strict: False restores MMEngine's way: tensors of another shape are skipped and the model keeps its own, as a
-            fine-tuning to other classes needs.
+            fine-tuning to other classes needs; and any run may be resumed.
 
     Raises:
-        ValueError: Tensors of one name differ in shape (first of all: the number of classes), or no name is shared.
+        ValueError: Tensors of one name differ in shape (first of all: the number of classes), or no name is shared; or
+            another run would be resumed.
     """
 
     def __init__(self, strict: bool = True) -> None:
@@ -30,6 +38,8 @@ class CheckpointCompatibilityHook(Hook):
         """Compare; MMEngine calls this between reading a checkpoint and copying its weights."""
         if not self.strict:
             return
+        if runner.cfg.get('resume'):
+            _require_same_run(runner, checkpoint.get('meta', {}))
         weights = checkpoint.get('state_dict', checkpoint)
         found = {name.removeprefix('module.'): weight for name, weight in weights.items()}
         model = unwrap_model(runner.model)
@@ -38,6 +48,29 @@ class CheckpointCompatibilityHook(Hook):
         if problem:
             path = runner.cfg.get('load_from') or f'in {runner.work_dir}'
             raise ValueError(f'The checkpoint {path} does not fit the model: {problem}')
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Note what the config does not say."""
+        checkpoint['meta']['world_size'] = get_world_size()
+
+
+def _require_same_run(runner: Runner, meta: dict) -> None:
+    now = dict(
+        seed=runner.seed, world_size=get_world_size(),
+        classes=getattr(runner.train_dataloader.dataset, 'metainfo', {}).get('classes'))
+    then = dict(meta, classes=meta.get('dataset_meta', {}).get('classes'))
+    changes = [f'{name} was {then[name]}, is now {value}'
+               for name, value in now.items() if then.get(name, value) != value]
+    try:
+        changes += decisive_changes(meta['cfg'], runner.cfg) if meta.get('cfg') else []
+    except CheckpointError as error:
+        runner.logger.warning(f'Whether the checkpoint is of a run with the same config cannot be told: {error}')
+    if changes:
+        listed = '\n'.join(f'  {change}' for change in changes)
+        raise ValueError(
+            f'The checkpoint in {runner.work_dir} is of another run; resumed, it would become neither:\n{listed}\n'
+            'Undo these changes, or begin anew in another --work-dir (load_from takes the weights along). To resume '
+            'all the same: --cfg-options default_hooks.compatibility.strict=False')
 
 
 def _describe(found: dict[str, Tensor], expected: dict[str, Tensor]) -> str:

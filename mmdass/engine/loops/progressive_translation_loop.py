@@ -138,8 +138,9 @@ class ProgressiveTranslationLoop(BaseLoop):
         """Run all phases, or those that a resumed run has left, and print the scores of all."""
         done = self._finished_phases()
         for phase in self.phases[:done]:
-            for name, value in self._load(phase)['meta']['metrics'].items():
-                self.runner.message_hub.update_scalar(f'val/{name}', value)
+            if phase.end == self._iter:  # later checkpoints know its scores
+                for name, value in self._load(phase)['meta']['metrics'].items():
+                    self.runner.message_hub.update_scalar(f'val/{name}', value)
         for phase, before in zip(self.phases[done:], [None, *self.phases][done:], strict=False):
             self._max_iters = phase.end
             if self._iter == phase.begin:
@@ -252,13 +253,18 @@ class ProgressiveTranslationLoop(BaseLoop):
                 hook.time_sec_tot = 0  # or the time of earlier phases would count in this one's ETA
         runner.call_hook('before_train')
         runner.call_hook('before_train_epoch')
+        if self._iter > phase.begin:  # a checkpoint comes before its validation
+            self._validate_if_due(phase)
         while self._iter < phase.end:
             runner.model.train()
             self._run_iter(next(batches))
-            if self.val_interval and self._iter < phase.end and self._iter % self.val_interval == 0:
-                runner.val_loop.run()
+            self._validate_if_due(phase)
         runner.call_hook('after_train_epoch')
         runner.call_hook('after_train')
+
+    def _validate_if_due(self, phase: Phase) -> None:
+        if self.val_interval and self._iter < phase.end and self._iter % self.val_interval == 0:
+            self.runner.val_loop.run()
 
     def _run_iter(self, data_batch: dict) -> None:
         runner = self.runner

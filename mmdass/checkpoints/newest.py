@@ -1,0 +1,67 @@
+"""Which checkpoint a run continues from: the newest one that is whole."""
+
+import re
+from pathlib import Path
+from zipfile import BadZipFile, ZipFile
+
+import torch
+
+from .loader import CheckpointError
+from .saver import replace_atomically
+
+_NAME = re.compile(r'(?:iter|epoch)_(\d+)\.pth')
+_PARTS = ('meta', 'state_dict', 'message_hub', 'optimizer')
+
+
+def find_damage(path: str | Path) -> str | None:
+    """What keeps a file from being a whole training state, or None.
+
+    Every byte is read and compared with the checksums that ``torch.save`` wrote, which ``torch.load`` does not do.
+    Nothing is executed, and no weight is kept in memory.
+    """
+    try:
+        with ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged:
+            return f'damaged: {damaged} in it is not what was written'
+        found = torch.load(path, map_location='cpu', mmap=True, weights_only=True)
+        missing = [part for part in _PARTS if part not in found]
+    except BadZipFile:
+        return f'empty or cut off ({Path(path).stat().st_size} bytes)'
+    except Exception as error:  # a damaged file leads to whatever its bytes lead to
+        return f'unreadable: {str(error).strip().partition(chr(10))[0]}'
+    return f'no training state, it lacks {", ".join(missing)}' if missing else None
+
+
+def point_to_newest(work_dir: str | Path) -> list[str]:
+    """Let ``last_checkpoint``, where MMEngine looks for what to resume, name the newest whole checkpoint.
+
+    Newest is the highest iteration. A kill while MMEngine writes that file, or a disk that damages a checkpoint, would
+    make it name nothing that can be loaded.
+
+    Args:
+        work_dir: The run's folder; with ``CheckpointHook(out_dir=...)`` checkpoints are searched where the file says.
+
+    Returns:
+        A line on the choice, and one on each newer file that was passed over; none where there is no checkpoint.
+
+    Raises:
+        CheckpointError: There are checkpoints, but none is whole.
+    """
+    pointer = Path(work_dir, 'last_checkpoint')
+    named = pointer.read_text().strip() if pointer.is_file() else ''
+    folder = Path(named).parent if named else Path(work_dir)
+    candidates = {path: int(match[1]) for path in folder.glob('*.pth') if (match := _NAME.fullmatch(path.name))}
+    passed = []
+    for path in sorted(candidates, key=candidates.get, reverse=True):
+        damage = None if path.is_dir() else find_damage(path)  # DeepSpeed's are folders
+        if damage is None:
+            if Path(named).absolute() != path.absolute():
+                with replace_atomically(pointer) as partial:
+                    partial.write_text(str(path))
+            return [f'Resuming from {path}, the newest whole checkpoint.', *passed]
+        passed.append(f'Passed over {path}: {damage}.')
+    if passed:
+        raise CheckpointError('\n'.join([f'No checkpoint in {folder} can be resumed. Begin anew in another '
+                                         '--work-dir, or without --resume.', *passed]))
+    return []

@@ -1,0 +1,128 @@
+"""A run that is asked to leave saves what it has and says so by its exit code."""
+
+import os
+import signal
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+import tiny_ptl
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmdass.checkpoints import load_checkpoint_file
+from mmdass.utils.compat import prepare_cpu_distributed
+
+
+class SignalHook(Hook):
+    """Sends this process (or with ``group`` its data workers too) a signal in some method's ``call``-th call."""
+
+    def __init__(self, method: str, call: int, number: int = signal.SIGTERM, group: bool = False) -> None:
+        def send(*args, **kwargs) -> None:
+            self.calls += 1
+            if self.calls == call:
+                (os.killpg if group else os.kill)(os.getpgid(0) if group else os.getpid(), number)
+
+        self.calls = 0
+        setattr(self, method, send)
+
+
+@pytest.fixture
+def cfg(tiny_config) -> Config:
+    tiny_config.train_cfg.update(max_iters=4, val_interval=2)
+    tiny_config.default_hooks.checkpoint.update(interval=10)
+    return tiny_config
+
+
+def train(cfg: Config, *hooks: Hook) -> Runner:
+    runner = Runner.from_cfg(cfg)
+    for hook in hooks:
+        runner.register_hook(hook)
+    runner.train()
+    return runner
+
+
+def check_leaves(cfg: Config, iterations: int, *hooks: Hook) -> None:
+    """The run leaves after some iterations, saved, with the code for trying again."""
+    with pytest.raises(SystemExit) as left:
+        train(cfg, *hooks)
+    assert left.value.code == 75
+    checkpoints = list(Path(cfg.work_dir).glob('iter_*.pth'))
+    assert [load_checkpoint_file(path)['meta']['iter'] for path in checkpoints] == [iterations]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """Configs laid out for readers in each checkpoint would take most of a run's time."""
+    monkeypatch.setattr(Config, 'pretty_text', property(lambda self: ''))
+
+
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGUSR1])
+def test_the_iteration_is_finished_first(cfg, number):
+    check_leaves(cfg, 1, SignalHook('before_train_iter', 1, number))
+
+
+def test_in_a_validation_too(cfg):
+    check_leaves(cfg, 2, SignalHook('before_val_iter', 2))
+
+
+def test_not_with_half_a_gradient(cfg):
+    cfg.optim_wrapper.accumulative_counts = 3
+    check_leaves(cfg, 3, SignalHook('before_train_iter', 1))
+
+
+def test_what_is_saved_already_is_not_saved_again(cfg, monkeypatch):
+    cfg.default_hooks.checkpoint.interval = 1
+    saved = []
+    monkeypatch.setattr(Runner, 'save_checkpoint', lambda self, folder, name, *_, **__: saved.append(name))
+    with pytest.raises(SystemExit):
+        train(cfg, SignalHook('before_train_iter', 1))
+    assert saved == ['iter_1.pth']
+
+
+@pytest.mark.parametrize('asked', [False, True])
+def test_a_run_that_is_over_handles_signals_as_before(cfg, asked):
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) if asked else nullcontext():
+        train(cfg, *[SignalHook('before_train_iter', 1)] * asked)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def in_processes(*bodies) -> list[int]:
+    """Exit codes of forked processes that exit as scripts do."""
+    def script(body) -> None:
+        try:
+            body()
+        except SystemExit as left:
+            os._exit(left.code)
+
+    return [tiny_ptl.wait(pid) for pid in [tiny_ptl.fork(lambda body=body: script(body)) for body in bodies]]
+
+
+def test_data_workers_survive_the_signal(cfg):
+    """torchrun and Slurm send it to all processes of a rank."""
+    cfg.train_dataloader.num_workers = 1
+
+    def body() -> None:
+        os.setpgid(0, 0)
+        check_leaves(cfg, 2, SignalHook('before_train_iter', 2, group=True))
+        raise SystemExit(75)
+
+    assert in_processes(body) == [75]
+
+
+def test_all_ranks_leave_after_the_same_iteration(cfg, tmp_path):
+    """Though one of them alone was asked."""
+    cfg.launcher = 'pytorch'
+
+    def rank(number: int) -> None:
+        os.environ.update(RANK=str(number), LOCAL_RANK=str(number), WORLD_SIZE='2')
+        torch.distributed.init_process_group(
+            'gloo', init_method=f'file://{tmp_path}/rendezvous', rank=number, world_size=2)
+        prepare_cpu_distributed(cfg)
+        train(cfg, *[SignalHook('before_train_iter', 2)] * number)
+
+    assert in_processes(lambda: rank(0), lambda: rank(1)) == [75, 75]
+    assert load_checkpoint_file(Path(cfg.work_dir, 'iter_2.pth'))['meta']['iter'] == 2
