@@ -6,6 +6,7 @@ same images. With --judge an independent segmentor says how well the translated 
 
 import argparse
 import json
+import time
 from collections import UserList
 from collections.abc import Callable
 
@@ -79,16 +80,19 @@ def measure_profile(
         classes: What the labels mean.
 
     Returns:
-        ``steps``, ``seconds_per_image``, ``images_per_second``, ``peak_memory_mib``, ``tflop_per_image``, and with a
+        ``steps``, ``seconds_per_image``, ``cpu_seconds_per_image`` (of this process, which other processes do not
+        lengthen), ``images_per_second``, ``peak_memory_mib``, ``tflop_per_image``, and with a
         judge ``consistency``: 'mIoU' and its 95 % 'interval', in percent.
     """
     tflop = count_tflop(translator, batches[0])
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     images: list[Tensor] = []
+    cpu_before = time.process_time()
     seconds = seconds_of(lambda: images.extend(translate(translator, batches))) / _count(batches)
     figures = dict(
-        steps=len(translator.timesteps(translator.start)), seconds_per_image=seconds, images_per_second=1 / seconds,
+        steps=len(translator.timesteps(translator.start)), seconds_per_image=seconds,
+        cpu_seconds_per_image=(time.process_time() - cpu_before) / _count(batches), images_per_second=1 / seconds,
         peak_memory_mib=peak_memory()[1] / 2**20, tflop_per_image=tflop)
     if judge is not None:
         measured = judge_images(judge, images, batches, classes)
@@ -241,6 +245,7 @@ def format_lcg(figures: dict) -> str:
 def format_profile(name: str, figures: dict) -> str:
     """The figures of :func:`measure_profile` as a line."""
     line = (f'{name:10} {figures["steps"]:4} steps {figures["seconds_per_image"]:9.3f} s/image '
+            f'({figures["cpu_seconds_per_image"]:.3f} of the CPU) '
             f'{figures["tflop_per_image"]:9.4f} TFLOP/image, peak memory {figures["peak_memory_mib"]:.0f} MiB')
     if 'consistency' not in figures:
         return line
