@@ -255,7 +255,7 @@ def _read_lines(path: Path, torn: bool = False) -> Iterator[TranslatedImage | st
     for number, line in enumerate(lines, 1):
         try:
             entry = json.loads(line) if line else None
-        except json.JSONDecodeError:
+        except (json.JSONDecodeError, RecursionError):
             entry = None
             if not torn:
                 _refuse(path, number, 'is no JSON')
@@ -280,7 +280,7 @@ def _require_same(path: Path, header: Mapping[str, Any]) -> None:
     try:
         found = json.loads(path.read_text(errors='replace'))
         same = all(found[key] == value for key, value in header.items() if key != 'recipe')
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (json.JSONDecodeError, KeyError, TypeError, RecursionError) as error:
         raise TranslationError(
             f'{path} was changed or damaged ({type(error).__name__}: {error}). Bring it back, choose another folder, '
             f'or delete {path.parent}.') from None

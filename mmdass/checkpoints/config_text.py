@@ -19,7 +19,7 @@ def read_config_text(text: str) -> Config:
         for statement in ast.parse(text).body:
             (name,) = statement.targets
             entries[name.id] = _value(statement.value)
-    except (SyntaxError, AttributeError, ValueError) as error:
+    except (SyntaxError, AttributeError, ValueError, TypeError, RecursionError, MemoryError) as error:
         raise CheckpointError(f'its config is more than names and values ({error}): name the file, --config') from error
     return Config(entries)
 

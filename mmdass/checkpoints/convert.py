@@ -99,18 +99,24 @@ def _write_folder(model: Any, target: Path) -> None:
 
 
 def find_state_dict(checkpoint: dict[str, Any]) -> StateDict:
-    """The weights in a checkpoint: below ``state_dict`` (MMEngine), ``model`` (detectron2), or the whole dict."""
-    for key in ('state_dict', 'model'):
-        if isinstance(checkpoint.get(key), dict):
-            return checkpoint[key]
-    return checkpoint
+    """The weights in a checkpoint: below ``state_dict`` (MMEngine), ``model`` (detectron2), or in the dict itself."""
+    inner = [checkpoint[key] for key in ('state_dict', 'model') if isinstance(checkpoint.get(key), dict)]
+    found = inner[0] if inner else checkpoint
+    return {name: value for name, value in found.items() if isinstance(name, str) and isinstance(value, torch.Tensor)}
+
+
+def find_meta(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """What MMEngine or MMCV wrote about the training, or nothing."""
+    meta = checkpoint.get('meta')
+    return meta if isinstance(meta, dict) else {}
 
 
 def find_dataset_meta(checkpoint: dict[str, Any]) -> dict[str, dict]:
     """``dataset_meta`` with the classes and palette that MMSeg 1.x or 0.x wrote into a checkpoint, or nothing."""
-    meta = checkpoint.get('meta', {})
+    meta = find_meta(checkpoint)
     found = meta.get('dataset_meta') or {key.lower(): meta[key] for key in ('CLASSES', 'PALETTE') if meta.get(key)}
-    return dict(dataset_meta={key: found[key] for key in ('classes', 'palette') if key in found}) if found else {}
+    known = {key: found[key] for key in ('classes', 'palette') if key in found} if isinstance(found, dict) else {}
+    return dict(dataset_meta=known) if known else {}
 
 
 def main(argv: list[str]) -> int:

@@ -16,7 +16,7 @@ from mmdass.models.utils.ema_teacher import module_key
 from mmdass.registry import MODELS, TRANSFORMS
 
 from .config_text import read_config_text
-from .convert import ConvertReport, StateDict, convert_weights, find_dataset_meta, find_state_dict
+from .convert import ConvertReport, StateDict, convert_weights, find_dataset_meta, find_meta, find_state_dict
 from .loader import CheckpointError, load_checkpoint_file
 from .saver import replace_atomically
 
@@ -100,7 +100,7 @@ def export_file(
     report = ConvertReport(find_state_dict(checkpoint))
     if family is not None:
         report = convert_weights(family, source, report.state_dict)
-    text = checkpoint.get('meta', {}).get('cfg') if family is None else None
+    text = find_meta(checkpoint).get('cfg') if family is None else None
     try:
         cfg = Config.fromfile(config) if config else read_config_text(text) if text else None
         exported = export(report.state_dict, role)
@@ -136,8 +136,8 @@ def plain_config(cfg: Config, dataset_meta: Mapping[str, Any] | None = None) -> 
     Raises:
         CheckpointError: The model is no wrapper, or the test images are loaded in a way that MMSeg does not have.
     """
-    if 'segmentor' not in cfg.model:
-        raise CheckpointError(f'the model of its config, {cfg.model.type}, has no segmentor inside')
+    if 'segmentor' not in cfg.get('model', {}):
+        raise CheckpointError(f'the model of its config, {cfg.get("model", {}).get("type")}, has no segmentor inside')
     model = copy.deepcopy(cfg.model.segmentor)
     preprocessor = cfg.model.get('data_preprocessor')
     if preprocessor is not None:

@@ -73,7 +73,20 @@ def _load_or_scan(
 
 def _look_up(paths: Sequence[str], statistics: str) -> list[dict[str, int]]:
     """Counts from DAFormer's json, whose label files are known by their names alone: their folders are another's."""
-    content = json.loads(Path(statistics).read_text(encoding='utf-8'))
+    try:
+        known = _parse_statistics(json.loads(Path(statistics).read_text(encoding='utf-8')))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ValueError(f'{statistics} is no sample_class_stats.json or samples_with_class.json of DAFormer: {error}. '
+                         'Leave `statistics` out: the files are then counted, once.') from error
+    missing = [path for path in paths if Path(path).name not in known]
+    if missing:
+        raise ValueError(f'{statistics} has no counts of {len(missing)} of {len(paths)} label files, such as '
+                         f'{missing[0]}. Leave `statistics` out: the files are then counted, once.')
+    return [known[Path(path).name] for path in paths]
+
+
+def _parse_statistics(content: list | dict) -> dict[str, dict[str, int]]:
+    """Name of a label file to its pixels by id."""
     known: dict[str, dict[str, int]] = {}
     if isinstance(content, dict):  # samples_with_class: class to [file, pixels]
         for label_id, files in content.items():
@@ -81,11 +94,11 @@ def _look_up(paths: Sequence[str], statistics: str) -> list[dict[str, int]]:
                 known.setdefault(Path(file).name, {})[label_id] = pixels
     else:  # sample_class_stats: {class: pixels, ..., 'file': file}
         known = {Path(entry['file']).name: {key: n for key, n in entry.items() if key != 'file'} for entry in content}
-    missing = [path for path in paths if Path(path).name not in known]
-    if missing:
-        raise ValueError(f'{statistics} has no counts of {len(missing)} of {len(paths)} label files, such as '
-                         f'{missing[0]}. Leave `statistics` out: the files are then counted, once.')
-    return [known[Path(path).name] for path in paths]
+    for ids in known.values():
+        for label_id, pixels in ids.items():
+            if not (0 <= int(label_id) < 256 and isinstance(pixels, int) and 0 <= pixels < 2**48):
+                raise ValueError(f'class {label_id!r} with {pixels!r} pixels')
+    return known
 
 
 def _cache_folder(cache_dir: str | None) -> Path:

@@ -40,6 +40,11 @@ class LabelSpace:
         object.__setattr__(self, 'classes', tuple(self.classes))
         object.__setattr__(self, 'palette', tuple(map(tuple, self.palette)) or _spread_hues(len(self.classes)))
         object.__setattr__(self, 'void_ids', tuple(self.void_ids))
+        if not self.classes:
+            raise ValueError('A label space has at least one class.')
+        for label_id in (self.first_id, self.ignore_index, *self.void_ids):
+            if not (isinstance(label_id, int) and 0 <= label_id < 256):
+                raise ValueError(f'{label_id!r} is no id of a label file; they are from 0 to 255.')
         if len(set(self.classes)) != len(self.classes):
             raise ValueError(f'A class name occurs twice in the label space {self.classes}.')
         if len(self.palette) != len(self.classes):
@@ -53,7 +58,10 @@ class LabelSpace:
         if isinstance(space, LabelSpace):
             return space
         if isinstance(space, Mapping):
-            return cls(**space)
+            try:
+                return cls(**space)
+            except TypeError as error:
+                raise ValueError(f'{dict(space)} is no label space: {error}.') from error
         _require_known([space], COLOURS, 'label space')
         colours = COLOURS[space]
         return cls(tuple(colours), tuple(colours.values()), **FILE_IDS.get(space, {}))

@@ -113,7 +113,7 @@ class ModalityDataset(BaseSegDataset):
     def _image_names(self, root: Path) -> list[str]:
         if len(self.images) == 1 and self.images[0].endswith('.txt') and '*' not in self.images[0]:
             file = root / self.images[0]
-            lines = file.read_text(encoding='utf-8').splitlines()
+            lines = _read_lines(file)
             names = [self.list_entry.format(line.strip()) for line in lines if line.strip()]
             if not names:
                 raise FileNotFoundError(f'The list file {file} names no image.')
@@ -150,6 +150,13 @@ def companion_path(root: Path, image_path: str, rule: tuple[str, str], option: s
     if not changes:
         raise ValueError(f'The pattern {rule[0]!r} of `{option}` does not occur in the image path {name!r}.')
     return str(root / companion)
+
+
+def _read_lines(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding='utf-8').splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f'The list file {file} is no text in UTF-8: {error}.') from error
 
 
 def _require_labels(infos: list[dict]) -> None:

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import yaml
 from mmengine.config import Config
 from mmengine.hub import get_config
+
+from . import safe_yaml  # noqa: F401, what reads YAML then
 
 
 def load_config(filename: str | Path, options: Mapping[str, Any] | None = None) -> Config:
@@ -20,14 +23,25 @@ def load_config(filename: str | Path, options: Mapping[str, Any] | None = None) 
     Args:
         filename: A text config, or one that an installed package carries, as 'mmdass::madm/toy_event.py'.
         options: Entries as from ``--cfg-options``: dotted keys to values.
+
+    Raises:
+        ValueError: A YAML or JSON file is damaged, or holds what is no data.
     """
-    read = get_config if '::' in str(filename) else Config.fromfile
-    cfg = read(filename)
+    cfg = _read(filename)
     if not options:
         return cfg
     variables = {key.upper(): value for key, value in options.items() if isinstance(cfg.get(key), str)}
     if variables:
         with patch.dict(os.environ, {key: str(value) for key, value in variables.items()}):
-            cfg = read(filename)
+            cfg = _read(filename)
     cfg.merge_from_dict(dict(options))
     return cfg
+
+
+def _read(filename: str | Path) -> Config:
+    try:
+        return get_config(filename) if '::' in str(filename) else Config.fromfile(filename)
+    except (ValueError, TypeError, AttributeError, RecursionError, yaml.YAMLError) as error:
+        if Path(filename).suffix == '.py':  # a config's own error, best seen where it happens
+            raise
+        raise ValueError(f'{filename} cannot be read as a config: {error}') from error

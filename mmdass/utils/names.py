@@ -1,9 +1,12 @@
 """What files are called in an output folder: as below their own root, so that folders are kept and none is left."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+
+_LINE_BREAK = re.compile('[\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029]')
 
 
 def names_below(root: str | Path, paths: Sequence[str]) -> list[str]:
@@ -26,6 +29,7 @@ def names_below(root: str | Path, paths: Sequence[str]) -> list[str]:
 
 def _below(root: Path, path: str) -> PurePosixPath:
     name = path.partition('://')[2] or path
+    name = _LINE_BREAK.sub(lambda found: f'%{ord(found[0]):02X}', name)  # lists hold a name a line
     absolute = Path(os.path.abspath(name))
     if absolute.is_relative_to(root) and '://' not in path:
         return PurePosixPath(absolute.relative_to(root))

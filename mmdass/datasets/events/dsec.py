@@ -8,6 +8,7 @@ import numpy as np
 
 from .container import Events
 
+MAX_MAP = 10**8  # numbers; a file of a few bytes can declare more than fits into memory
 _INSTALL = "Install it: pip install h5py hdf5plugin (or pip install 'mmdass[events]')"
 
 
@@ -32,9 +33,9 @@ class DSECRecording:
         self.sensor = sensor
         self._file = _open(path)
         try:
-            self.offset = int(_dataset(self._file, 't_offset', path)[()])
-            self._columns = {name: _dataset(self._file, f'events/{name}', path) for name in 'txyp'}
-            self._index = _dataset(self._file, 'ms_to_idx', path)
+            self.offset = int(_load(_dataset(self._file, 't_offset', path, 0), (), path))
+            self._columns = {name: _dataset(self._file, f'events/{name}', path, 1) for name in 'txyp'}
+            self._index = _dataset(self._file, 'ms_to_idx', path, 1)
         except BaseException:
             self._file.close()
             raise
@@ -66,11 +67,11 @@ class DSECRecording:
     def _before(self, milliseconds: int) -> int:
         """Number of the events before a millisecond; the index may end before the events do."""
         if milliseconds < len(self._index):
-            return int(_load(self._index, milliseconds, milliseconds + 1, self.path)[0])
+            return int(_load(self._index, milliseconds, self.path))
         return len(self)
 
     def _load(self, name: str, begin: int, end: int) -> np.ndarray:
-        return _load(self._columns[name], begin, end, self.path)
+        return _load(self._columns[name], slice(begin, end), self.path)
 
 
 @lru_cache(maxsize=64)
@@ -86,8 +87,10 @@ def read_rectify_map(path: str | Path) -> np.ndarray:
     if not Path(path).is_file():
         raise FileNotFoundError(f'The rectification map {path} does not exist; it comes with the events of DSEC.')
     with _open(path) as file:
-        rectify_map = _dataset(file, 'rectify_map', path)
-        return _load(rectify_map, 0, len(rectify_map), path)
+        rectify_map = _dataset(file, 'rectify_map', path, 3, 'f')
+        if rectify_map.size > MAX_MAP:
+            raise ValueError(f'{path} is no rectification map: no camera has {rectify_map.shape} pixels.')
+        return _load(rectify_map, ..., path)
 
 
 def _hdf5() -> ModuleType:
@@ -111,22 +114,30 @@ def _open(path: str | Path):
                       'or damaged: copy it again from its source.') from error
 
 
-def _dataset(file, name: str, path: str | Path):
-    if name not in file:
-        raise ValueError(f"{path} has no '{name}': it is not in DSEC's layout. It holds: {', '.join(file)}.")
-    return file[name]
-
-
-def _load(dataset, begin: int, end: int, path: str | Path) -> np.ndarray:
+def _dataset(file, name: str, path: str | Path, dimensions: int, kinds: str = 'iu'):
+    h5py = _hdf5()
     try:
-        return dataset[begin:end]
-    except OSError as error:
+        found, held = file.get(name), ', '.join(file)
+    except Exception as error:  # HDF5 meets damage with whatever its bytes lead to
+        raise OSError(f"{path} is damaged at '{name}': {error}. Copy it again from its source.") from error
+    if not isinstance(found, h5py.Dataset):
+        raise ValueError(f"{path} has no '{name}': it is not in DSEC's layout. It holds: {held}.")
+    if found.ndim != dimensions or found.dtype.kind not in kinds:
+        raise ValueError(f"{path}: '{name}' is {found.dtype} of shape {found.shape}, which is not DSEC's layout. Copy "
+                         'it again from its source.')
+    return found
+
+
+def _load(dataset, part, path: str | Path) -> np.ndarray:
+    try:
+        return dataset[part]
+    except Exception as error:
         missing = _missing_filter(dataset)
         if missing:
             raise OSError(
                 f'{path} is compressed with {missing}, which needs the package hdf5plugin. {_INSTALL}.') from error
-        raise OSError(f"{path}: '{dataset.name}' is damaged between {begin} and {end}: {error}. Copy the file again "
-                      'from its source, or leave it out.') from error
+        raise OSError(f"{path}: '{dataset.name}' is damaged: {error}. Copy the file again from its source, "
+                      'or leave it out.') from error
 
 
 def _missing_filter(dataset) -> str | None:

@@ -23,28 +23,29 @@ def read_image(path: str | Path, sixteen_bit: bool = False) -> Image.Image:
 
     Raises:
         FileNotFoundError: The file does not exist.
-        OSError: The file is empty, truncated, corrupt or no image.
+        OSError: The file is empty, truncated, corrupt, no image, or declares more pixels than Pillow's limit.
         ValueError: The file has more bits a channel.
     """
     try:
         image = Image.open(path)
         bits = _png_bits(path) if image.format == 'PNG' else 8
-        eight_bit = image.mode in _EIGHT_BIT_MODES and bits <= 8
-        if not eight_bit and not (sixteen_bit and image.mode in _SIXTEEN_BIT_MODES):
-            raise ValueError(
-                f'{path} has more than 8 bits a channel (mode {image.mode}, 16-bit or wider); an 8-bit image '
-                f'{"or a 16-bit grey one " if sixteen_bit else ""}is expected. Convert it to uint8 first, with one '
-                'fixed range for all files, or load it with LoadDepth or LoadInfrared.'
-            )
-        image.load()
+        readable = image.mode in _EIGHT_BIT_MODES and bits <= 8 or sixteen_bit and image.mode in _SIXTEEN_BIT_MODES
+        if readable:
+            image.load()
     except FileNotFoundError:
         raise FileNotFoundError(f'{path} does not exist.') from None
-    except OSError as error:
+    except Exception as error:  # Pillow's decoders meet damage with whatever its bytes lead to
         size = Path(path).stat().st_size
         raise OSError(
             f'{path} ({size} bytes) cannot be read as an image: {error}. The file is truncated or corrupt: copy it '
             'again from its source, or leave it out of the data set.'
         ) from error
+    if not readable:
+        raise ValueError(
+            f'{path} has more than 8 bits a channel (mode {image.mode}, 16-bit or wider); an 8-bit image '
+            f'{"or a 16-bit grey one " if sixteen_bit else ""}is expected. Convert it to uint8 first, with one '
+            'fixed range for all files, or load it with LoadDepth or LoadInfrared.'
+        )
     return image
 
 

@@ -42,7 +42,7 @@ def _read_npy(path: str | Path) -> np.ndarray:
         array = np.load(path, allow_pickle=False)
     except FileNotFoundError:
         raise FileNotFoundError(f'{path} does not exist.') from None
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # NumPy parses the header as Python, and a broken one raises whatever that leads to
         raise OSError(f'{path} ({Path(path).stat().st_size} bytes) cannot be read as NPY: {error}. Write it again with '
                       'numpy.save, as an array of numbers.') from error
     array = array[..., 0] if array.ndim == 3 and array.shape[-1] == 1 else array
