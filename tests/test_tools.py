@@ -118,6 +118,18 @@ def test_shell_tools_parse(name):
     subprocess.run(['bash', '-n', ROOT / f'tools/{name}.sh'], check=True)
 
 
+@pytest.mark.parametrize('code, requeued', [(0, False), (1, False), (75, True)])
+def test_slurm_requeues_what_asks_for_another_turn(tmp_path, code, requeued):
+    for name, body in dict(srun=f'exit {code}', scontrol=f'echo "$@" > {tmp_path}/called').items():
+        (tmp_path / name).write_text(f'#!/bin/sh\n{body}\n')
+        (tmp_path / name).chmod(0o755)
+    environment = dict(os.environ, PATH=f'{tmp_path}:{os.environ["PATH"]}', SLURM_JOB_ID='7')
+    arguments = ['bash', ROOT / 'tools/slurm_train.sh', 'partition', 'job', 'config.py', '--resume']
+    assert subprocess.run(arguments, env=environment).returncode == code
+    assert (tmp_path / 'called').exists() == requeued
+    assert not requeued or (tmp_path / 'called').read_text() == 'requeue 7\n'
+
+
 @pytest.mark.slow
 def test_two_processes_on_cpu(tiny_config_file, work_dir):
     binaries = Path(sys.executable).parent

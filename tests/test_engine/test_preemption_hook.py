@@ -2,7 +2,6 @@
 
 import os
 import signal
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -34,6 +33,15 @@ def cfg(tiny_config) -> Config:
     tiny_config.train_cfg.update(max_iters=4, val_interval=2)
     tiny_config.default_hooks.checkpoint.update(interval=10)
     return tiny_config
+
+
+@pytest.fixture(autouse=True)
+def restore_handlers():
+    """A run that leaves usually ends its process."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def train(cfg: Config, *hooks: Hook) -> Runner:
@@ -82,12 +90,16 @@ def test_what_is_saved_already_is_not_saved_again(cfg, monkeypatch):
     assert saved == ['iter_1.pth']
 
 
-@pytest.mark.parametrize('asked', [False, True])
-def test_a_run_that_is_over_handles_signals_as_before(cfg, asked):
+def test_a_run_that_is_over_handles_signals_as_before(cfg):
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit) if asked else nullcontext():
-        train(cfg, *[SignalHook('before_train_iter', 1)] * asked)
+    train(cfg)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_run_that_leaves_is_deaf(cfg):
+    """Launchers send another signal when the first rank is gone."""
+    check_leaves(cfg, 1, SignalHook('before_train_iter', 1))
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
 
 
 def in_processes(*bodies) -> list[int]:

@@ -13,9 +13,8 @@ from mmdass.registry import DATA_SAMPLERS
 class KeyedSampler(Sampler):
     """Yields the global sample counters rank, rank + world size, rank + 2 world sizes, ... for ever.
 
-    Shuffling is the data set's: each counter is a keyed draw there. Resuming needs no state: MMEngine's
-    ``IterBasedTrainLoop`` takes as many samples as were consumed (the onedl family through :meth:`skip`, at no cost;
-    the classic one by loading and dropping them).
+    Shuffling is the data set's: each counter is a keyed draw there. Resuming needs no state and loads nothing twice:
+    the onedl family's ``IterBasedTrainLoop`` calls :meth:`skip`, for the classic one ``ExactResumeHook`` does.
 
     Args:
         dataset: :class:`KeyedDataset`, :class:`DomainPairDataset` or another data set with a ``seed``.

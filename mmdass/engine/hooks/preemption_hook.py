@@ -47,10 +47,11 @@ class PreemptionHook(Hook):
         if distributed.is_initialized():
             self._group = distributed.new_group(backend='gloo')  # no synchronisation with a GPU
 
-    def after_run(self, runner: Runner | None) -> None:
+    def after_run(self, runner: Runner) -> None:
         """Listen no more."""
-        while self._before:
-            signal.signal(*self._before.popitem())
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before = {}
 
     def before_train(self, runner: Runner) -> None:
         """From here on there is something to save."""
@@ -65,7 +66,10 @@ class PreemptionHook(Hook):
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None) -> None:
         """Leave if any rank was asked to, but not with a gradient half accumulated."""
         if runner.optim_wrapper.should_update() and self._any_asked():
-            self._save_and_leave(runner)
+            self._save(runner)
+            if self._group is not None:
+                distributed.barrier(self._group)  # when the first is gone, launchers end the others
+            self._leave()
 
     def before_val(self, runner: Runner) -> None:
         """The same."""
@@ -77,7 +81,8 @@ class PreemptionHook(Hook):
     ) -> None:
         """Leave if asked to; ranks may have different numbers of batches, so they do not ask each other."""
         if self._asked and self._training and runner.optim_wrapper.should_update():
-            self._save_and_leave(runner)
+            self._save(runner)
+            self._leave()
 
     def _ask(self, number: int, frame: object) -> None:
         self._asked = signal.Signals(number)
@@ -91,17 +96,18 @@ class PreemptionHook(Hook):
         distributed.all_reduce(asked, distributed.ReduceOp.MAX, group=self._group)
         return bool(asked)
 
-    def _save_and_leave(self, runner: Runner) -> None:
+    def _save(self, runner: Runner) -> None:
         for hook in runner.hooks:
             if isinstance(hook, SafeCheckpointHook):
                 hook.save_between_iterations(runner)
         name = self._asked.name if self._asked else 'a signal to another rank'
         runner.logger.warning(f'Stopped after iteration {runner.iter} because of {name}; exit code {self.exit_code}. '
                               'Continue with --resume.')
-        self._leave()
 
     def _leave(self) -> None:
-        self.after_run(None)
+        for number in self._before:  # launchers send another one to who is still about to leave
+            signal.signal(number, signal.SIG_IGN)
+        self._before = {}
         raise SystemExit(self.exit_code)
 
     def _shield(self) -> None:
