@@ -128,7 +128,7 @@ def _fixed_part(pattern: str) -> str:
 def _split(path: str, name: str, window_ends: Callable[[str], Sequence[int]] | None) -> list[InferenceInput]:
     """The frames of a video, the windows of a recording; any other file, and one without any, is one image."""
     if is_video(path) and os.path.isfile(path):
-        frames = range(len(mmcv.VideoReader(path)))
+        frames = range(mmcv.VideoReader(path).frame_cnt)
         return [InferenceInput(path, f'{name}/{i:06d}', frame=i) for i in frames] or [InferenceInput(path, name)]
     if window_ends is not None:
         return [InferenceInput(path, f'{name}/{i:06d}', timestamp=stop) for i, stop in enumerate(window_ends(path))]

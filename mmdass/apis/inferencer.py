@@ -208,10 +208,9 @@ class DASegInferencer(MMSegInferencer):
         """Names and colours: those given, those of the checkpoint, those of the config, or numbers."""
         found = {key: value for key, value in (model.dataset_meta or {}).items() if value}
         if not found:
-            dataset = ((cfg.get('test_dataloader') or {}).get('dataset') or {})
-            found = dict(dataset.get('metainfo') or {})
-            if dataset.get('label_space'):
-                found = LabelSpace.get(dataset.label_space).metainfo
+            dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+            space = dataset.get('label_space') or cfg.get('label_space')
+            found = LabelSpace.get(space).metainfo if space else dict(dataset.get('metainfo') or {})
         found |= {key: value for key, value in self._named.items() if value}
         classes = found.get('classes') or [f'class {index}' for index in range(max(model.out_channels, 2))]
         palette = found.get('palette') or ()
