@@ -6,6 +6,7 @@ Runs that are to be killed, or that are one rank of several, are forked from the
 import itertools
 import os
 import signal
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,8 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+
+from mmdass.apis.launch import build_runner
 
 ROOT = Path(__file__).parents[1]
 CONFIG = """
@@ -71,7 +74,8 @@ def train(cfg: Config, resume: bool = False) -> Runner:
     """Train as ``tools/train.py`` does; MMEngine wants every Runner of a process to have a name of its own."""
     cfg.experiment_name = f'ptl_{next(_numbers)}_{Path(cfg.work_dir).parent.name}'
     cfg.resume = resume
-    runner = Runner.from_cfg(cfg)
+    runner = build_runner(cfg)
+    runner._timestamp = str(time.time_ns())  # MMEngine's has seconds: two starts would share a folder
     runner.train()
     return runner
 

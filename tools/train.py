@@ -4,6 +4,7 @@ import argparse
 
 import mmdass  # noqa: F401, first: its shims must run before mmseg is imported and a config is read
 from mmdass.apis.launch import add_launch_arguments, build_runner, config_from_args
+from mmdass.apis.lost_rank import explain_lost_rank
 from mmdass.apis.memory_levers import explain_out_of_memory
 from mmdass.engine.dry_run import dry_run
 
@@ -15,8 +16,8 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument('--resume', action='store_true',
-                        help='continue from the newest whole checkpoint in the work dir (begin where there is none), or '
-                        'from load_from if that is set')
+                        help='continue from the newest whole checkpoint in the work dir (begin where there is none), '
+                        'or from load_from if that is set')
     parser.add_argument('--amp', action='store_true',
                         help="train in bf16 (AutocastOptimWrapper: CPU and GPU, no loss scaling; MMSeg's --amp means "
                         'fp16). No effect on a config that trains in mixed precision already')
@@ -37,7 +38,7 @@ def main() -> None:
         cfg.train_dataloader.dataset.max_broken = 0
     if args.resume:
         cfg.resume = True
-    with explain_out_of_memory(cfg):
+    with explain_lost_rank(cfg), explain_out_of_memory(cfg):
         if args.dry_run:
             dry_run(cfg)
         else:

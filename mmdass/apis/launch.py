@@ -43,7 +43,7 @@ def build_runner(cfg: Config) -> Runner:
     Raises:
         CheckpointError: It shall resume, but no checkpoint in the work dir is whole.
     """
-    choice = point_to_newest(cfg.work_dir) if cfg.get('resume') and not cfg.get('load_from') else []
+    choice = point_to_newest(cfg.work_dir) if cfg.get('resume') is True and not cfg.get('load_from') else []
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     for line in choice:
         runner.logger.info(line)

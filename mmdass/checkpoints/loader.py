@@ -62,6 +62,8 @@ def _load_pickle(path: Path, map_location: MapLocation) -> dict[str, Any]:
         raise CheckpointError(_explain(path, str(error))) from error
     if not isinstance(checkpoint, dict):
         raise CheckpointError(f'{path} holds a {type(checkpoint).__name__}, no dict of weights.')
+    if isinstance(checkpoint.get('meta'), dict):
+        checkpoint['meta'].pop('config', None)  # MMEngine writes 'cfg'; when resuming, it would execute this one
     return checkpoint
 
 

@@ -1,21 +1,19 @@
 """A run that stopped and was resumed is, bit for bit, the run that never stopped: toy configs of all kinds, tiny."""
 
 import itertools
-import json
 import os
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import tiny_ptl
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from same_run import assert_same_run
 from test_shipped import ROOT, _save_teacher, shrink
 
 from mmdass.apis.launch import build_runner
-from mmdass.checkpoints import load_checkpoint_file
 from mmdass.utils.compat import prepare_cpu_distributed
 from mmdass.utils.config import load_config
 
@@ -77,52 +75,6 @@ def train(cfg: Config, stop: StopHook | None = None, resume: bool = False) -> No
             runner.train()
     else:
         runner.train()
-
-
-def state(work_dir: Path) -> dict:
-    """All that the last checkpoint holds, but times, names and versions."""
-    checkpoint = load_checkpoint_file(work_dir / f'iter_{ITERATIONS}.pth')
-    hub = checkpoint['message_hub']
-    histories = {name: [array.tolist() for array in history.data]
-                 for name, history in hub['log_scalars'].items() if 'time' not in name}
-    information = {name: value for name, value in hub['runtime_info'].items()
-                   if name not in ('cfg', 'experiment_name', 'last_ckpt', 'mmengine_version')}
-    return dict(
-        {name: checkpoint[name] for name in ('state_dict', 'optimizer', 'param_schedulers')},
-        histories=histories, information=information, seed=checkpoint['meta']['seed'])
-
-
-def logged(work_dir: Path) -> dict:
-    """The values in all scalars files by step and name, of a repeated step the last."""
-    values = {}
-    for path in sorted(work_dir.glob('*/vis_data/scalars.json')):
-        for line in path.read_text().split('\n')[:-1]:  # without what a kill has torn
-            entry = json.loads(line)
-            values |= {(entry['step'], name): value for name, value in entry.items()
-                       if 'time' not in name and name != 'memory'}
-    return values
-
-
-def assert_equal(one, two, path: str = '') -> None:
-    """Equal to the last bit, NaN to NaN."""
-    assert type(one) is type(two), path
-    if isinstance(one, dict):
-        assert one.keys() == two.keys(), path
-        for key in one:
-            assert_equal(one[key], two[key], f'{path}/{key}')
-    elif isinstance(one, (list, tuple)):
-        assert len(one) == len(two), path
-        for index, (first, second) in enumerate(zip(one, two, strict=True)):
-            assert_equal(first, second, f'{path}/{index}')
-    elif isinstance(one, torch.Tensor):
-        assert one.dtype == two.dtype and torch.equal(one.nan_to_num(7), two.nan_to_num(7)), path
-    else:
-        np.testing.assert_equal(one, two, path)
-
-
-def assert_same_run(one: Path, two: Path) -> None:
-    assert_equal(state(one), state(two))
-    assert_equal(logged(one), logged(two))
 
 
 @pytest.fixture

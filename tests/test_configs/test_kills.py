@@ -14,7 +14,8 @@ import pytest
 import tiny_ptl
 from mmengine.config import Config
 from mmengine.fileio import LocalBackend
-from test_exact_resume import assert_same_run, config, quick, train
+from same_run import assert_same_run
+from test_exact_resume import config, quick, train
 
 from mmdass.engine import TeacherStudentValLoop
 from mmdass.models import UDASegmentor

@@ -1,5 +1,7 @@
 """Weights that do not fit are refused, by name and number of classes."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -94,3 +96,12 @@ def test_harmless_changes_pass_and_any_with_force(resume, tmp_path):
         'train_dataloader.num_workers': 1, 'visualizer.vis_backends': []}).iter == 2
     assert resume(**moved, **{
         'optim_wrapper.optimizer.lr': 0.1, 'default_hooks.compatibility.strict': False}).iter == 2
+
+
+def test_a_config_in_a_checkpoint_is_not_executed(resume, tiny_config, tmp_path):
+    path = Path(tiny_config.work_dir, 'iter_2.pth')
+    checkpoint = load_checkpoint_file(path)
+    checkpoint['meta']['config'] = f'import os\nos.mkdir("{tmp_path}/executed")'
+    torch.save(checkpoint, path)
+    assert resume().iter == 2
+    assert not (tmp_path / 'executed').exists()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import same_run
 import tiny_ptl
 import torch
 from mmengine.config import Config
@@ -163,6 +164,7 @@ def test_killed_and_resumed_run_ends_like_an_undisturbed_one(finished, tmp_path,
 
 
 def assert_same_run(work_dir: str, undisturbed: str) -> None:
+    same_run.assert_same_run(Path(work_dir), Path(undisturbed))
     assert stage_files(work_dir) == stage_files(undisturbed)
     for phase in PHASES:
         assert equal(weights(work_dir, phase), weights(undisturbed, phase)), phase

@@ -29,13 +29,17 @@ class ExactResumeHook(Hook):
         if not hasattr(loop.dataloader_iterator, 'skip_iter') and hasattr(loop.dataloader.sampler, 'skip'):
             loop.dataloader.sampler.skip(loop.iter * loop.dataloader.batch_size)
             loop.dataloader_iterator = chain(repeat(None, loop.iter), iter(loop.dataloader))
-        if runner.val_loop is not None and _validation_due(loop):
-            if runner.message_hub.runtime_info.get(_VALIDATED) != loop.iter:
-                runner.val_loop.run()
+        if runner.val_loop is not None and _validation_due(loop) and not is_validated(runner):
+            runner.val_loop.run()
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Note it, for the checkpoint that ``save_best`` writes again after a validation."""
+        """Note it, for a checkpoint that is written after it: by ``save_best``, or before a preemption."""
         runner.message_hub.update_info(_VALIDATED, runner.iter)
+
+
+def is_validated(runner: Runner) -> bool:
+    """Whether the present iteration was validated before the checkpoint that the run was resumed from."""
+    return runner.message_hub.runtime_info.get(_VALIDATED) == runner.iter
 
 
 def _validation_due(loop: IterBasedTrainLoop) -> bool:

@@ -65,7 +65,7 @@ class PreemptionHook(Hook):
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None) -> None:
         """Leave if any rank was asked to, but not with a gradient half accumulated."""
-        if runner.optim_wrapper.should_update() and self._any_asked():
+        if _has_stepped(runner) and self._any_asked():
             self._save(runner)
             if self._group is not None:
                 distributed.barrier(self._group)  # when the first is gone, launchers end the others
@@ -80,7 +80,7 @@ class PreemptionHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: DATA_BATCH = None, outputs: list | None = None
     ) -> None:
         """Leave if asked to; ranks may have different numbers of batches, so they do not ask each other."""
-        if self._asked and self._training and runner.optim_wrapper.should_update():
+        if self._asked and self._training and _has_stepped(runner):
             self._save(runner)
             self._leave()
 
@@ -113,3 +113,8 @@ class PreemptionHook(Hook):
     def _shield(self) -> None:
         if self._before:
             signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+
+
+def _has_stepped(runner: Runner) -> bool:
+    """Whether no gradient is half accumulated, which a checkpoint would not hold. (DeepSpeed's wrapper cannot say.)"""
+    return getattr(runner.optim_wrapper, 'should_update', lambda: True)()

@@ -17,6 +17,7 @@ from mmdass.apis import recipe_hash, translate_dataset, translation_recipe
 from mmdass.apis.translation_report import contact_sheet, translated_dataset, write_picture
 from mmdass.checkpoints import load_checkpoint_file
 from mmdass.datasets import KeyedDataset, KeyedMixture
+from mmdass.engine.hooks.exact_resume_hook import is_validated
 from mmdass.engine.unwrap import unwrap_model
 from mmdass.registry import DATASETS, LOOPS, MODELS
 from mmdass.report import format_table, scores_of_entry
@@ -253,7 +254,7 @@ class ProgressiveTranslationLoop(BaseLoop):
                 hook.time_sec_tot = 0  # or the time of earlier phases would count in this one's ETA
         runner.call_hook('before_train')
         runner.call_hook('before_train_epoch')
-        if self._iter > phase.begin:  # a checkpoint comes before its validation
+        if self._iter > phase.begin and not is_validated(runner):  # resumed
             self._validate_if_due(phase)
         while self._iter < phase.end:
             runner.model.train()
