@@ -4,15 +4,17 @@ The order matters: the family check reads metadata before a broken package can b
 mmseg is imported and before a config is read.
 """
 
+from . import doctor
 from .family import check_family
 from .version import __version__
 
-check_family()
+if not doctor.is_running():  # it examines environments in which the rest of this would fail
+    check_family()
 
-from .utils import compat  # noqa: E402
+    from .utils import compat
 
-compat.apply()
+    compat.apply()
 
-from . import checkpoints, registry  # noqa: E402, F401
+    from . import checkpoints, registry  # noqa: F401
 
 __all__ = ['__version__']

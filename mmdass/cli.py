@@ -6,6 +6,7 @@ import sys
 
 # verb: ('module:function', what it does); each function is main(argv: list[str]) -> exit status
 VERBS = {
+    'doctor': ('mmdass.doctor:main', 'say what is installed, what can run, and the command that mends each problem'),
     'train': ('mmdass.apis.tools:train', 'train a model; configs by path or by name: mmdass::madm/toy_event.py'),
     'test': ('mmdass.apis.tools:test', 'measure a checkpoint'),
     'check': ('mmdass.check:main', 'look at all data that a config will load, before any GPU time is spent'),

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import sys
 import types
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,17 @@ def apply() -> None:
     allow_checkpoint_globals()
     map_config_scopes()
     stub_mmcv_ops()
+
+
+def active_shims() -> list[str]:
+    """What :func:`apply` has changed in this process, in words."""
+    from mmengine.config.utils import MODULE2PACKAGE
+    shims = {
+        'checkpoints of MMEngine are read without executing anything': True,
+        "'mmseg::' in configs means onedl-mmsegmentation": MODULE2PACKAGE['mmseg'].startswith('onedl-'),
+        'mmcv.ops is a stub': getattr(sys.modules.get('mmcv.ops'), '__getattr__', None) is _missing_op,
+    }
+    return [what for what, active in shims.items() if active]
 
 
 def allow_checkpoint_globals() -> None:
@@ -81,7 +93,8 @@ def prepare_cpu_distributed(cfg: Config) -> None:
     if 'RANK' not in os.environ or torch.cuda.is_available():
         return
     if not torch.distributed.is_initialized():
-        torch.distributed.init_process_group('gloo')
+        timeout = cfg.get('env_cfg', {}).get('dist_cfg', {}).get('timeout')
+        torch.distributed.init_process_group('gloo', timeout=timeout and timedelta(seconds=timeout))
     cfg.setdefault('model_wrapper_cfg', dict(  # MMEngine's defaults
         type='MMDistributedDataParallel', broadcast_buffers=False,
         find_unused_parameters=cfg.get('find_unused_parameters', False)))
