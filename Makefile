@@ -10,7 +10,7 @@ PACKAGING := constraints.txt setup.py $(wildcard requirements/*.txt)
 export OMP_NUM_THREADS ?= 1
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo test test-slow test-openmmlab lint .venv .venv-openmmlab
+.PHONY: demo test test-slow test-openmmlab lint docs .venv .venv-openmmlab .venv-docs
 
 # Both trainings at once, one thread each: twice as fast as one after the other with two.
 demo: .venv
@@ -30,8 +30,14 @@ test-openmmlab: .venv-openmmlab
 lint: .venv
 	.venv/bin/ruff check .
 
+# The site sees the layout of the repository, so that a link works in both.
+docs: .venv-docs
+	rm -rf build/docs && mkdir -p build/docs && cp -r README.md docs configs build/docs
+	.venv-docs/bin/mkdocs build --strict
+
 .venv: .venv/.installed
 .venv-openmmlab: .venv-openmmlab/.installed
+.venv-docs: .venv-docs/.installed
 
 # The constraints reach the isolated builds of the onedl sdists through the environment variable only.
 .venv/.installed: $(PACKAGING)
@@ -42,4 +48,9 @@ lint: .venv
 .venv-openmmlab/.installed: $(PACKAGING)
 	$(PYTHON) -m venv .venv-openmmlab
 	PIP_CONSTRAINT=constraints.txt .venv-openmmlab/bin/pip install $(TORCH) setuptools $(CLASSIC) -e '.[openmmlab,events,test]'
+	touch $@
+
+.venv-docs/.installed: constraints.txt requirements/docs.txt
+	$(PYTHON) -m venv .venv-docs
+	PIP_CONSTRAINT=constraints.txt .venv-docs/bin/pip install -r requirements/docs.txt
 	touch $@
