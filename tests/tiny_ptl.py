@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -99,6 +100,14 @@ def fork(function: Callable[[], object]) -> int:
 def wait(pid: int) -> int:
     """The exit status of a child; negative for a signal."""
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def kill_after(pid: int, seconds: float) -> None:
+    """SIGKILL a child when it has computed for so long, however busy the machine is, or has ended."""
+    process = psutil.Process(pid)
+    while process.status() != psutil.STATUS_ZOMBIE and sum(process.cpu_times()[:2]) < seconds:
+        time.sleep(0.005)
+    os.kill(pid, signal.SIGKILL)
 
 
 def die_at(call: int, function: Callable) -> Callable:

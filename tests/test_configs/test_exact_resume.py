@@ -1,5 +1,6 @@
 """A run that stopped and was resumed is, bit for bit, the run that never stopped: toy configs of all kinds, tiny."""
 
+import gc
 import itertools
 import os
 import time
@@ -22,15 +23,21 @@ FAMILIES = ['madm/toy_event', 'self_training/toy_mic', *(pytest.param(name, mark
     'self_training/toy_daformer', 'distill/toy_segformer_b0', 'sgg_ptl/denoiser_toy', 'sgg_ptl/latent_lora_toy',
     'prior/toy_vae'))]
 ITERATIONS = 4
+PRETTY_TEXT = Config.pretty_text
 _numbers = itertools.count()
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """Configs laid out for readers in each checkpoint would take most of a run's time."""
-    for name in ('TEACHER_CONFIG', 'TEACHER_CHECKPOINT'):
-        monkeypatch.setenv(name, '')
-    monkeypatch.setattr(Config, 'pretty_text', property(lambda self: ''))
+@pytest.fixture(autouse=True, scope='module')
+def quick():
+    """Neither are configs laid out for readers in each checkpoint nor all imports searched for garbage with each data
+    set: most of a run's time."""
+    gc.freeze()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ('TEACHER_CONFIG', 'TEACHER_CHECKPOINT'):
+            patch.setenv(name, '')  # to be restored
+        patch.setattr(Config, 'pretty_text', property(lambda self: ''))
+        yield
+    gc.unfreeze()
 
 
 class Stop(Exception):
@@ -55,7 +62,9 @@ class StopHook(Hook):
 def config(family: str, folder: Path) -> Config:
     """A shipped config, tiny, that saves and validates after two iterations and at its end, after four."""
     if family.startswith('distill'):
-        _save_teacher(folder)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Config, 'pretty_text', PRETTY_TEXT)
+            _save_teacher(folder)
         os.environ.update(TEACHER_CONFIG=f'{folder}/teacher.py', TEACHER_CHECKPOINT=f'{folder}/teacher.pth')
     cfg = shrink(load_config(str(ROOT / f'configs/{family}.py')), folder / 'work')
     cfg.train_cfg.update(max_iters=ITERATIONS, val_interval=2)

@@ -6,7 +6,6 @@ import os
 import random
 import re
 import signal
-import time
 from pathlib import Path
 
 import numpy as np
@@ -185,8 +184,7 @@ def test_twenty_kills_at_random_moments(finished, tmp_path):
         while status == -signal.SIGKILL:
             pid = tiny_ptl.fork(lambda cfg=cfg: tiny_ptl.train(cfg, resume=True))
             if kills < 20:
-                time.sleep(draws.uniform(0.5, 6))
-                os.kill(pid, signal.SIGKILL)  # of a process that has ended, too
+                tiny_ptl.kill_after(pid, draws.uniform(0.5, 6))
             status = tiny_ptl.wait(pid)
             kills += status == -signal.SIGKILL
         assert status == 0

@@ -5,6 +5,7 @@ from itertools import chain, repeat
 from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 
+from mmdass.engine.buffers import share_buffers
 from mmdass.registry import HOOKS
 
 _VALIDATED = 'last_validation'
@@ -16,7 +17,8 @@ class ExactResumeHook(Hook):
 
     MMEngine saves first and validates then, so a run that is killed in between would never log that validation, nor
     would ``save_best`` hear of it. And the classic family loads all samples again that were trained on; samplers with
-    ``skip`` (:class:`KeyedSampler`) are placed instead, as the onedl family does by itself.
+    ``skip`` (:class:`KeyedSampler`) are placed instead, as the onedl family does by itself. Several ranks validate with
+    the same buffers.
     """
 
     priority = 'LOWEST'  # all others are prepared when it validates
@@ -31,6 +33,10 @@ class ExactResumeHook(Hook):
             loop.dataloader_iterator = chain(repeat(None, loop.iter), iter(loop.dataloader))
         if runner.val_loop is not None and _validation_due(loop) and not is_validated(runner):
             runner.val_loop.run()
+
+    def before_val(self, runner: Runner) -> None:
+        """Validate the model that was saved."""
+        share_buffers(runner.model)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Note it, for a checkpoint that is written after it: by ``save_best``, or before a preemption."""

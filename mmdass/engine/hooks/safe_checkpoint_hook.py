@@ -8,6 +8,7 @@ from mmengine.runner import Runner
 
 from mmdass.checkpoints import AtomicLocalBackend, CheckpointError
 from mmdass.checkpoints.newest import find_damage
+from mmdass.engine.buffers import share_buffers
 from mmdass.registry import HOOKS
 
 
@@ -57,6 +58,10 @@ class SafeCheckpointHook(CheckpointHook):
         """Save the state after ``runner.iter`` iterations, unless that is done. Not for checkpoints by epoch."""
         if not self.by_epoch and Path(self.last_ckpt or '').name != self.filename_tmpl.format(runner.iter):
             self._save_checkpoint_with_step(runner, runner.iter, dict(epoch=runner.epoch, iter=runner.iter))
+
+    def _save_checkpoint(self, runner: Runner) -> None:
+        share_buffers(runner.model)
+        super()._save_checkpoint(runner)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         super()._save_checkpoint_with_step(runner, step, meta)
