@@ -1,4 +1,4 @@
-# The toy sibling of *_lora.py: adapters of a UNet with random weights, to see the machinery.
+# The toy sibling of *_lora.py: adapters of the small UNet that is shipped.
 
 _base_ = ['./toy_event.py', '../_base_/models/madm_lora.py']
 

@@ -38,8 +38,8 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=1.0))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, begin=0, end=50, by_epoch=False),
-    dict(type='CosineAnnealingLR', eta_min=2e-5, begin=50, end=900, T_max=850, by_epoch=False),
+    dict(type='CosineAnnealingLR', eta_min=2e-5, begin=50, end=4000, T_max=3950, by_epoch=False),
 ]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=900)
-default_hooks = dict(checkpoint=dict(interval=300))
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=4000)
+default_hooks = dict(checkpoint=dict(interval=500))
 custom_hooks = [dict(type='ExportVAEHook')]  # WORK_DIR/vae, for the backbone's `vae` option

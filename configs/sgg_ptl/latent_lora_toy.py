@@ -1,6 +1,6 @@
 # The denoiser of the toy world's infrared in the latent space of the toy VAE, on two CPU cores.
 #   python tools/train.py configs/sgg_ptl/latent_lora_toy.py    # writes work_dirs/latent_lora_toy/denoiser
-# There is no pretrained toy U-Net that an adapter could fit, so all of it is trained, from nothing.
+# All of the shipped toy model's U-Net is trained: it is too small for adapters to be of use.
 
 _base_ = ['../_base_/default_runtime.py']
 
@@ -19,8 +19,7 @@ train_dataloader = dict(
 
 model = dict(
     type='LatentDenoiser',
-    random_init='tiny',  # 2.8 M parameters, the layout of Stable Diffusion
-    vae='toy',  # shipped
+    pretrained='toy',  # shipped: 2.8 M parameters, the layout of Stable Diffusion; see configs/prior
     lora=None,
     data_preprocessor=dict(
         type='SegDataPreProcessor', mean=[127.5, 127.5, 127.5], std=[127.5, 127.5, 127.5], bgr_to_rgb=True,

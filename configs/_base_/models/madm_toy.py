@@ -1,4 +1,4 @@
-# MADM with the same parts at a size that trains on two CPU cores, from random weights. For the toy world.
+# MADM with the same parts at a size that trains on two CPU cores. For the toy world.
 _base_ = './madm.py'
 
 levels = [16, 32, 32, 32]  # of the projected pyramid
@@ -7,9 +7,7 @@ model = dict(
     data_preprocessor=dict(source=dict(size=(128, 128))),
     segmentor=dict(
         backbone=dict(
-            pretrained=None, revision=None,
-            random_init='tiny',  # 2.8 M parameters, the layout of Stable Diffusion
-            vae='toy',  # shipped: a random one tells nothing of the image; made by configs/prior/toy_vae.py
+            pretrained='toy', revision=None,  # shipped: 2.8 M parameters, Stable Diffusion's layout; see configs/prior
             noise_size=(16, 16), noise_resize='draw'),  # latents are 16 x 16 in training, 16 x 32 in testing
         neck=dict(in_channels=[3, 32, 48, 64], out_channels=levels, channels=16,
                   norm_cfg=dict(type='GN', num_groups=8, requires_grad=True)),

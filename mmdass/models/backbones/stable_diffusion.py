@@ -41,11 +41,12 @@ class StableDiffusionBackbone(StableDiffusionRecipe, BaseModule):
     The frozen VAE is not in checkpoints: the recipe that names it (id, revision, hash) is.
 
     Args:
-        pretrained: Folder in diffusers' layout or hub id of a Stable Diffusion 1.x or 2.x model.
+        pretrained: Folder in diffusers' layout or hub id of a Stable Diffusion 1.x or 2.x model; or 'toy', the small
+            one that is shipped.
         revision: Commit of the hub repository.
         random_init: Instead of ``pretrained``: a size ('sd1', 'sd2', 'tiny', or a dict) built with random weights.
-        vae: Another VAE than the model's own, as diffusers' pipelines take one: a folder, a hub id, or 'toy', the one
-            shipped for toy models.
+        vae: Another VAE than the model's own, as diffusers' pipelines take one: a folder, a hub id, or 'toy', that of
+            the shipped model.
         taps: Names of the UNet's modules whose outputs are the features, fine to coarse.
         decode_output: Decode the UNet's output with the VAE and prepend that picture to the features (MADM's s0).
         conditioning: Config of the prompt and time conditioning; None conditions on the empty prompt alone.

@@ -12,6 +12,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from .stable_diffusion_sizes import STABLE_DIFFUSION_SIZES
 
+_SHIPPED = Path(__file__).parents[1] / 'weights/toy_sd'
 _SUBFOLDERS = ('vae', 'unet', 'text_encoder', 'tokenizer', 'scheduler')
 
 
@@ -46,12 +47,14 @@ def load_parts(pretrained: str, revision: str | None = None) -> StableDiffusionP
     """Read a Stable Diffusion 1.x or 2.x model in diffusers' layout.
 
     Args:
-        pretrained: A local folder, or a hub id such as ``CompVis/stable-diffusion-v1-4``.
+        pretrained: A local folder, a hub id such as ``CompVis/stable-diffusion-v1-4``, or 'toy': the one shipped,
+            which ``configs/prior`` trained.
         revision: Commit of the hub repository.
 
     Raises:
         FileNotFoundError: The folder or one of its sub-folders is missing, or the hub cannot be reached.
     """
+    pretrained = _locate(pretrained)
     _check_folder(pretrained)
     options = dict(revision=revision)
     try:
@@ -71,7 +74,7 @@ def load_parts(pretrained: str, revision: str | None = None) -> StableDiffusionP
 
 def load_text_encoder(pretrained: str, revision: str | None = None) -> tuple[CLIPTokenizer, CLIPTextModel]:
     """Read the text encoder alone, which models need no more once the empty prompt is encoded."""
-    options = dict(revision=revision)
+    pretrained, options = _locate(pretrained), dict(revision=revision)
     return (
         CLIPTokenizer.from_pretrained(pretrained, subfolder='tokenizer', **options),
         CLIPTextModel.from_pretrained(pretrained, subfolder='text_encoder', **options),
@@ -104,15 +107,13 @@ def load_vae(pretrained: str) -> AutoencoderKL:
     """Read a VAE alone.
 
     Args:
-        pretrained: A folder or hub id with a VAE in diffusers' layout, or 'toy': the one shipped for toy models, which
-            ``configs/prior/toy_vae.py`` trained.
+        pretrained: A folder or hub id with a VAE in diffusers' layout, or 'toy': that of the shipped model.
 
     Raises:
         FileNotFoundError: It is not there.
     """
-    folder = Path(__file__).parents[1] / 'weights/toy_vae' if pretrained == 'toy' else pretrained
     try:
-        return AutoencoderKL.from_pretrained(folder)
+        return AutoencoderKL.from_pretrained(_SHIPPED / 'vae' if pretrained == 'toy' else pretrained)
     except OSError as error:
         raise FileNotFoundError(f'cannot read the VAE {pretrained!r}; set `vae`: {error}') from error
 
@@ -147,6 +148,10 @@ def weights_hash(state_dict: dict[str, Tensor]) -> str:
         digest.update(name.encode())
         digest.update(value.detach().to('cpu', torch.float16).contiguous().numpy().tobytes())
     return digest.hexdigest()
+
+
+def _locate(pretrained: str) -> str:
+    return str(_SHIPPED) if pretrained == 'toy' else pretrained
 
 
 def _check_folder(pretrained: str) -> None:

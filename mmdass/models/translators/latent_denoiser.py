@@ -25,10 +25,11 @@ class LatentDenoiser(StableDiffusionRecipe, Denoiser):
     Frozen parts are not in checkpoints: the recipe that names them is.
 
     Args:
-        pretrained: Folder in diffusers' layout or hub id of a Stable Diffusion 1.x or 2.x model.
+        pretrained: Folder in diffusers' layout or hub id of a Stable Diffusion 1.x or 2.x model; or 'toy', the small
+            one that is shipped.
         revision: Commit of the hub repository.
         random_init: Instead of ``pretrained``: a size ('sd1', 'sd2', 'tiny', or a dict) built with random weights.
-        vae: Another VAE than the model's own: a folder, a hub id, or 'toy', the one shipped for toy models.
+        vae: Another VAE than the model's own: a folder, a hub id, or 'toy', that of the shipped model.
         lora: ``dict(rank=16)``, with ``alpha`` (default: the rank), trains low-rank adapters of the attention layers
             and freezes the U-Net; the folder of a trained adapter, ours or diffusers', continues with it; None trains
             the U-Net.
