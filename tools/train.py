@@ -4,6 +4,7 @@ import argparse
 
 import mmdass  # noqa: F401, first: its shims must run before mmseg is imported and a config is read
 from mmdass.apis.launch import add_launch_arguments, build_runner, config_from_args
+from mmdass.apis.lost_rank import explain_lost_rank
 from mmdass.apis.memory_levers import explain_out_of_memory
 from mmdass.engine.dry_run import dry_run
 
@@ -37,7 +38,7 @@ def main() -> None:
         cfg.train_dataloader.dataset.max_broken = 0
     if args.resume:
         cfg.resume = True
-    with explain_out_of_memory(cfg):
+    with explain_lost_rank(cfg), explain_out_of_memory(cfg):
         if args.dry_run:
             dry_run(cfg)
         else:

@@ -5,7 +5,9 @@ default_scope = 'mmdass'  # our names and MMSeg's, both without a prefix
 env_cfg = dict(
     cudnn_benchmark=False,  # as released; True is faster for one fixed crop size, and not repeatable
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),  # data workers are the parallelism
-    dist_cfg=dict(backend='nccl'),  # tools/ use gloo where there is no CUDA
+    dist_cfg=dict(
+        backend='nccl',  # tools/ use gloo where there is no CUDA
+        timeout=1800),  # seconds that a process waits for the others, before it takes one for dead
 )
 randomness = dict(seed=42)  # every draw is keyed by it
 

@@ -55,12 +55,13 @@ def test_one_process_is_left_alone(monkeypatch):
 def test_processes_without_cuda_use_gloo_and_no_device(monkeypatch, wrapper):
     groups = []
     monkeypatch.setenv('RANK', '0')
-    monkeypatch.setattr(torch.distributed, 'init_process_group', groups.append)
-    cfg = Config(dict(find_unused_parameters=True))
+    monkeypatch.setattr(
+        torch.distributed, 'init_process_group', lambda backend, timeout: groups.append((backend, timeout.seconds)))
+    cfg = Config(dict(find_unused_parameters=True, env_cfg=dict(dist_cfg=dict(timeout=60))))
     if wrapper:
         cfg.model_wrapper_cfg = wrapper
     prepare_cpu_distributed(cfg)
-    assert groups == ['gloo']
+    assert groups == [('gloo', 60)]
     assert cfg.model_wrapper_cfg.device_ids is None
     if wrapper:
         assert cfg.model_wrapper_cfg.type == wrapper['type']
