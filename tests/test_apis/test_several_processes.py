@@ -30,10 +30,10 @@ FCN = dict(
 
 
 def model(name: str) -> dict:
-    """Without what ranks draw apart: mixing, augmentation and dropout. All pseudo-labels count, as their share would
-    be a rank's own."""
+    """Without what ranks draw apart: mixing, augmentation and dropout. MADM's pseudo-labels all count; those of
+    self-training weigh the share of confident ones, of all ranks."""
     if name == 'SelfTraining':
-        labeler = dict(type='ConfidencePseudoLabeler', threshold=0.0)
+        labeler = dict(type='ConfidencePseudoLabeler', threshold=0.15, weight='all_ranks')
         cfg = dict(type='SelfTraining', segmentor=FCN, pseudo_labeler=labeler)
     else:
         cfg = madm_cfg('depth')

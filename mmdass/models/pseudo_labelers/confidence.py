@@ -1,6 +1,7 @@
 """Pseudo-labels weighted by the share of confident pixels."""
 
 import torch
+from mmengine.dist import all_reduce
 from mmengine.model import BaseModule
 from torch import Tensor
 
@@ -17,7 +18,8 @@ class ConfidencePseudoLabeler(BaseModule):
     Args:
         threshold: Confidence from which a pixel counts.
         weight: 'global': all pixels of the batch weigh the share of confident ones (DACS's ``threshold_uniform``,
-            DAFormer, MADM); 'pixel': 1 where the pixel itself is confident, else 0 (DACS's ``threshold``).
+            DAFormer, MADM); 'all_ranks': the share is that of all ranks' batches; 'pixel': 1 where the pixel itself is
+            confident, else 0 (DACS's ``threshold``).
         ignore_top: This many rows at the top of a crop weigh nothing. DAFormer takes 15 where Cityscapes is the target,
             whose rectification distorts them, as the 120 at the bottom, which show the car's own bonnet. Only
             right for crops as high as the resized image.
@@ -37,8 +39,8 @@ class ConfidencePseudoLabeler(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        if weight not in ('global', 'pixel'):
-            raise ValueError(f"weight must be 'global' or 'pixel', not {weight!r}")
+        if weight not in ('global', 'all_ranks', 'pixel'):
+            raise ValueError(f"weight must be 'global', 'all_ranks' or 'pixel', not {weight!r}")
         self.threshold, self.weight, self.scores = threshold, weight, scores
         self.ignore_top, self.ignore_bottom = ignore_top, ignore_bottom
 
@@ -52,7 +54,10 @@ class ConfidencePseudoLabeler(BaseModule):
         probabilities = logits / logits.sum(1, keepdim=True).clamp(min=1e-6) if self.scores else logits.softmax(1)
         confidence, label = probabilities.max(dim=1)
         confident = (confidence >= self.threshold).float()
-        weight = confident if self.weight == 'pixel' else confident.mean().expand_as(confidence).clone()
+        share = confident.mean()
+        if self.weight == 'all_ranks':
+            all_reduce(share, 'mean')
+        weight = confident if self.weight == 'pixel' else share.expand_as(confidence).clone()
         weight[:, : self.ignore_top] = 0
         weight[:, max(0, weight.shape[1] - self.ignore_bottom) :] = 0
         return PseudoLabel(label, confidence, weight)

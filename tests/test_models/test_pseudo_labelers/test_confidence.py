@@ -22,6 +22,12 @@ def test_weight_is_the_batch_s_share_of_confident_pixels(logits):
     torch.testing.assert_close(pseudo.confidence[0], torch.tensor([[0.95, 0.95], [0.5, 0.5]]))
 
 
+def test_the_share_may_be_that_of_all_ranks(logits, monkeypatch):
+    monkeypatch.setattr('mmdass.models.pseudo_labelers.confidence.all_reduce',
+                        lambda share, op: share.add_(5 / 8).div_(2) if op == 'mean' else None)
+    assert (ConfidencePseudoLabeler(threshold=0.9, weight='all_ranks')(logits).weight == 4 / 8).all()
+
+
 def test_the_threshold_itself_counts():
     pseudo = ConfidencePseudoLabeler(threshold=0.5)(torch.zeros(1, 2, 4, 4))
     assert (pseudo.weight == 1).all()
@@ -41,7 +47,7 @@ def test_the_target_is_seen_clean():
 def test_weight_of_each_pixel_alone(logits):
     pseudo = ConfidencePseudoLabeler(threshold=0.9, weight='pixel')(logits)
     assert pseudo.weight.tolist() == [[[1, 1], [0, 0]], [[0, 0], [1, 0]]]
-    with pytest.raises(ValueError, match="'global' or 'pixel', not 'image'"):
+    with pytest.raises(ValueError, match="'all_ranks' or 'pixel', not 'image'"):
         ConfidencePseudoLabeler(weight='image')
 
 
