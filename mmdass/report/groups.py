@@ -70,9 +70,9 @@ class Group:
 def group_runs(runs: Sequence[Run]) -> list[Group]:
     """Runs of one config, in order; those that repeat a seed are no further sample and stand alone."""
     groups: dict[tuple, Group] = {}
-    for run in runs:
+    for index, run in enumerate(runs):
         config = _comparable(run)
-        repetition = sum(config == _comparable(other) and run.seed == other.seed for other in runs[:runs.index(run)])
+        repetition = sum(config == _comparable(other) and run.seed == other.seed for other in runs[:index])
         groups.setdefault((config, repetition), Group([])).runs.append(run)
     return list(groups.values())
 

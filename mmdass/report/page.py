@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 import mmdass
 from mmdass.checkpoints.saver import replace_atomically
@@ -98,7 +98,7 @@ def run_sections(run: Run) -> list[Section]:
     classes = row_names(run.scores)[:-1]
     losses = [key for key in run.scalars() if 'loss' in key]
     pseudo = [key for key in ('pseudo/confident', 'pseudo/timestep') if run.curve(key)]
-    shares = [key for key in run.scalars() if key.startswith('pseudo/share.')]
+    class_shares = [key for key in run.scalars() if key.startswith('pseudo/share.')]
     return [section for section in (
         Section('Curves over iterations', _plots([
             ('mIoU in %', over_validations('mIoU')),
@@ -107,7 +107,7 @@ def run_sections(run: Run) -> list[Section]:
             [(f'{name}, IoU in %', over_validations(name)) for name in classes])),
         Section("Each class's share of the pseudo-labels", _plots(
             [(f'{key.removeprefix("pseudo/share.")}, % of the drawn pixels', [Line(key, run.curve(key))])
-             for key in shares])),
+             for key in class_shares])),
     ) if section.plots]
 
 
@@ -148,6 +148,6 @@ def data_uri(file: Path) -> str | None:
     buffer = io.BytesIO()
     try:
         Image.open(file).convert('RGB').save(buffer, format='WEBP', quality=85)
-    except (OSError, SyntaxError, ValueError, UnidentifiedImageError):
+    except (OSError, SyntaxError, ValueError):
         return None
     return f'data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}'

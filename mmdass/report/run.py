@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import inf
 from pathlib import Path
 
@@ -55,7 +56,7 @@ class Run:
         """Iterations done when something was logged last."""
         return max((entry['step'] for entry in self.entries), default=0)
 
-    @property
+    @cached_property
     def validations(self) -> list[list[Scores]]:
         """The scores of every validation, in order."""
         return [scores for entry in self.entries if (scores := scores_of_entry(self.name, entry))]
@@ -81,8 +82,8 @@ class Run:
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:
-    """Read several runs, named after what their paths do not share."""
-    folders = [Path(os.path.abspath(folder)) for folder in folders]
+    """Read several runs, named after what their paths do not share; one that is given twice is read once."""
+    folders = list(dict.fromkeys(Path(os.path.abspath(folder)) for folder in folders))
     if len(folders) == 1:
         return [read_run(folders[0], folders[0].name)]
     common = os.path.commonpath(folders)
@@ -136,12 +137,13 @@ def _read_entries(file: Path, notes: list[str]) -> Iterator[dict]:
     lines = file.read_text(errors='replace').splitlines() if file.is_file() else []
     for number, line in enumerate(lines, start=1):
         try:
-            entry = json.loads(line)
-            entry['step'] += 0
-        except (ValueError, TypeError, KeyError):
-            notes.append(f'Line {number} of {file} is damaged and left out.')
-        else:
+            entry = {key: value for key, value in json.loads(line).items() if isinstance(value, (int, float))}
+        except (ValueError, AttributeError):
+            entry = {}
+        if 'step' in entry:
             yield entry
+        else:
+            notes.append(f'Line {number} of {file} is damaged and left out.')
 
 
 def _steps(series: Path) -> list[tuple[int, Path]]:

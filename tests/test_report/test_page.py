@@ -72,7 +72,7 @@ def test_the_page_asks_nothing_of_any_server_and_runs_nothing(full_run, tmp_path
 
 
 def test_what_users_name_is_escaped(full_run, tmp_path):
-    page = _write([full_run, full_run], tmp_path)
+    page = _write([full_run, tmp_path / HOSTILE], tmp_path)
     assert not page.all('script') and not page.all('b')
     assert '&lt;script&gt;' in page.text
 
