@@ -33,7 +33,7 @@ def test_the_extras_name_one_family_each():
 
 def test_the_lock_pins_everything_that_we_require():
     pins = [line.partition('==')[0].lower() for line in (ROOT / 'constraints.txt').read_text().splitlines()]
-    for name in ('runtime', 'onedl', 'events', 'test'):
+    for name in ('runtime', 'onedl', 'events', 'export', 'test'):
         for line in (ROOT / f'requirements/{name}.txt').read_text().splitlines():
             assert line.partition('>')[0].partition('=')[0].strip().lower() in pins
 
