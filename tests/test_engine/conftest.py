@@ -121,6 +121,7 @@ class TinyUDASegmentor(TinySegmentor):
                 'source/image': inputs['source'],
                 'source/label': torch.cat([sample.gt_sem_seg.data for sample in data_samples['source']]),
                 'target/confidence': torch.full((len(inputs['target']), *SIZE), 0.5),
+                'target/pseudo_label': torch.tensor([255, 2, 2, 0]).repeat(SIZE[1] // 4).expand(1, *SIZE),
             }
         loss = self._cross_entropy(inputs['source'], data_samples['source'])
         return {

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import cv2
@@ -21,6 +22,21 @@ def test_training_and_validation_pictures(make_runner, uda_segmentor):
     train, val = cv2.imread(str(folder / 'train_0_2.png')), cv2.imread(str(folder / 'val_0_0_4.png'))
     assert train.shape[0] > 1.5 * val.shape[0]
     assert val.shape[1] == 2 * train.shape[1] - 12
+
+
+def test_panels_are_files_and_shares_of_pseudo_labels_scalars(make_runner, uda_segmentor):
+    runner = make_runner(uda_segmentor, hooks=[dict(type='DomainVisualizationHook', interval=4)])
+    runner.train()
+    data = next(Path(runner.work_dir).glob('*/vis_data'))
+    files = sorted(str(path.relative_to(data / 'panels')) for path in data.glob('panels/train_0/**/*.png'))
+    names = ('source/image', 'source/label', 'target/confidence', 'target/pseudo_label')
+    assert files == [f'train_0/4/{name}.png' for name in names]
+    label = cv2.imread(str(data / 'panels/train_0/4/target/pseudo_label.png'))[..., ::-1]
+    assert label.shape == (8, 16, 3) and label[0, 1].tolist() == [0, 0, 142]
+    entries = [json.loads(line) for line in (data / 'scalars.json').read_text().splitlines()]
+    (shares,) = [entry for entry in entries if 'pseudo/share.car' in entry]
+    assert shares['step'] == 4 and shares['pseudo/share.sky'] == 0
+    assert shares['pseudo/share.car'] == pytest.approx(200 / 3)
 
 
 def test_validation_shows_the_input_and_the_predictions(make_runner, uda_segmentor, monkeypatch):

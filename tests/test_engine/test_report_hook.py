@@ -35,7 +35,7 @@ def test_confusions_and_examples_of_each_role(make_runner, uda_segmentor):
     assert validation.confusions['student'].sum(axis=1).tolist() == [192, 160, 160]
     (best,), (worst,) = validation.best, validation.worst
     assert best.score > worst.score and best.path != worst.path
-    assert list(best.pictures) == ['val/ground_truth', 'val/image', 'val/student', 'val/teacher']
+    assert list(best.pictures) == ['val/image', 'val/ground_truth', 'val/student', 'val/teacher']
     assert all(path.is_file() for path in best.pictures.values())
 
 
