@@ -17,7 +17,7 @@ def state(work_dir: Path) -> dict:
     histories = {name: [array.tolist() for array in history.data]
                  for name, history in hub['log_scalars'].items() if 'time' not in name}
     information = {name: value for name, value in hub['runtime_info'].items()
-                   if name not in ('cfg', 'experiment_name', 'last_ckpt', 'mmengine_version')}
+                   if name not in ('cfg', 'experiment_name', 'last_ckpt', 'keep_ckpt_ids', 'mmengine_version')}
     return dict(
         {name: checkpoint[name] for name in ('state_dict', 'optimizer', 'param_schedulers')},
         histories=histories, information=information, seed=checkpoint['meta']['seed'])

@@ -91,6 +91,8 @@ def fork(function: Callable[[], object]) -> int:
     try:
         function()
         status = 0
+    except SystemExit as left:
+        status = left.code
     except BaseException:
         traceback.print_exc()
     finally:
@@ -106,17 +108,17 @@ def kill_after(pid: int, seconds: float) -> None:
     """SIGKILL a child when it has computed for so long, however busy the machine is, or has ended."""
     process = psutil.Process(pid)
     while process.status() != psutil.STATUS_ZOMBIE and sum(process.cpu_times()[:2]) < seconds:
-        time.sleep(0.005)
+        time.sleep(0.03)
     os.kill(pid, signal.SIGKILL)
 
 
-def die_at(call: int, function: Callable) -> Callable:
-    """The function, whose ``call``-th call (from 1) kills the process instead."""
+def die_at(call: int, function: Callable, number: int = signal.SIGKILL) -> Callable:
+    """The function, whose ``call``-th call (from 1) begins with a signal to its process."""
     calls = itertools.count(1)
 
     def counted(*args, **kwargs):
         if next(calls) == call:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), number)
         return function(*args, **kwargs)
 
     return counted

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -102,15 +103,9 @@ def test_a_run_that_leaves_is_deaf(cfg):
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
 
 
-def in_processes(*bodies) -> list[int]:
-    """Exit codes of forked processes that exit as scripts do."""
-    def script(body) -> None:
-        try:
-            body()
-        except SystemExit as left:
-            os._exit(left.code)
-
-    return [tiny_ptl.wait(pid) for pid in [tiny_ptl.fork(lambda body=body: script(body)) for body in bodies]]
+def in_processes(*bodies: Callable[[], object]) -> list[int]:
+    """Exit codes of forked processes."""
+    return [tiny_ptl.wait(pid) for pid in [tiny_ptl.fork(body) for body in bodies]]
 
 
 def test_data_workers_survive_the_signal(cfg):

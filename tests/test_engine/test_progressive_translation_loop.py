@@ -149,15 +149,26 @@ MOMENTS = {  # what is called for the n-th time when the process is killed
     'translating', 'fine_tuning', 'validating', *(pytest.param(name, marks=pytest.mark.slow)
                                                   for name in ('source', 'final'))])
 def test_killed_and_resumed_run_ends_like_an_undisturbed_one(finished, tmp_path, moment):
-    cfg = tiny_ptl.config(tmp_path)
+    check_stopped(finished, tmp_path, moment, signal.SIGKILL, -signal.SIGKILL)
 
-    def run_and_die() -> None:
+
+@pytest.mark.slow
+@pytest.mark.parametrize('moment', MOMENTS)
+def test_so_does_one_that_was_asked_to_leave(finished, tmp_path, moment):
+    check_stopped(finished, tmp_path, moment, signal.SIGTERM, 75)
+
+
+def check_stopped(finished: Runner, folder: Path, moment: str, number: int, status: int) -> None:
+    """A run that gets a signal ends with a status, and resumed like the undisturbed one."""
+    cfg = tiny_ptl.config(folder)
+
+    def run_and_stop() -> None:
         target, function, call = MOMENTS[moment]
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(target, tiny_ptl.die_at(call, function))
+            patch.setattr(target, tiny_ptl.die_at(call, function, number))
             tiny_ptl.train(cfg)
 
-    assert tiny_ptl.wait(tiny_ptl.fork(run_and_die)) == -signal.SIGKILL
+    assert tiny_ptl.wait(tiny_ptl.fork(run_and_stop)) == status
     assert tiny_ptl.wait(tiny_ptl.fork(lambda: tiny_ptl.train(cfg, resume=True))) == 0
     assert_same_run(cfg.work_dir, finished.work_dir)
 

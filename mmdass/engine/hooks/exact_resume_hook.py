@@ -21,7 +21,7 @@ class ExactResumeHook(Hook):
     the same buffers.
     """
 
-    priority = 'LOWEST'  # all others are prepared when it validates
+    priority = 'LOW'  # after those that prepare a training, before SafeCheckpointHook
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Place the data and validate, where the loop is MMEngine's."""

@@ -311,7 +311,7 @@ class ProgressiveTranslationLoop(BaseLoop):
         """Let the guard decide, validate, and save what the next phase starts from."""
         runner = self.runner
         self._name_scores(phase)
-        runner.message_hub.update_scalar(f'val/{phase.name}/iterations', self._iter)
+        runner.message_hub.update_scalar(f'val/{phase.name}/iterations', float(self._iter))
         if self._guard and phase.stage:
             runner.message_hub.update_scalar(f'val/{phase.name}/kept', float(self._passes_guard(phase, before)))
         if runner.val_loop is not None:
