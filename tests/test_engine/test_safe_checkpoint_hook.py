@@ -112,6 +112,14 @@ def test_the_best_one_is_kept(make):
     assert load_checkpoint_file(Path(runner.work_dir, 'best_mIoU_iter_2.pth'))['meta']['iter'] == 2
 
 
+def test_what_is_saved_again_for_the_best_knows_its_validation(make):
+    """Or a resumed run would validate a second time."""
+    runner = make(save_best='mIoU')
+    train_for_best(runner, 10., 20., 30., 40.)
+    last = load_checkpoint_file(Path(runner.work_dir, 'iter_4.pth'))
+    assert last['message_hub']['runtime_info']['last_validation'] == 4
+
+
 def test_the_old_best_one_goes_when_the_new_one_is_whole(make, spoil):
     runner = make(save_best='mIoU')
     spoil(5, no_space)  # each validation so far saved the best, and the last once more: 1, best 1, 1, 2, best 2
