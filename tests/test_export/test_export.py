@@ -11,6 +11,7 @@ from torch import nn
 from mmdass.apis.load_segmentor import load_segmentor
 from mmdass.cli import main
 from mmdass.export import DeployableSegmentor, ExportError, command, export_segmentor, formats
+from mmdass.models.utils.finite_check import FiniteCheck
 from mmdass.registry import MODELS
 
 NORM = dict(type='BN')
@@ -134,6 +135,15 @@ def test_what_a_model_does_not_allow_is_fixed_and_said():
     shapes = [tuple(pictures.shape[:3]) for pictures in formats.example_pictures(freedom, (32, 48))]
     assert shapes == [(2, 32, 48), (3, 32, 48)]
     program.module()(formats.random_pictures(5, 32, 48))
+
+
+def test_the_finite_check_of_a_diffusion_backbone_does_not_stop_a_trace():
+    class Checked(nn.Module):
+        def forward(self, images):
+            FiniteCheck('the test')(images.float())
+            return images[..., 0], images.float().mean(-1)
+
+    assert formats.trace(Checked(), (32, 48))[1] == 'any batch and size'
 
 
 def test_what_cannot_be_traced_is_a_sentence():

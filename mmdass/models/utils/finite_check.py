@@ -46,6 +46,8 @@ class FiniteCheck:
         Raises:
             NonFiniteError: These values, or those of a call before, are not finite.
         """
+        if torch.compiler.is_compiling():  # a traced graph cannot raise
+            return
         finite = values.isfinite().flatten(1).all(1)
         arrived = None
         if late and finite.is_cuda:
