@@ -85,6 +85,8 @@ class DASegInferencer(MMSegInferencer):
         self._named = dict(classes=classes, palette=palette)
         if isinstance(model, Path) or isinstance(model, str) and Path(model).suffix == '.py':
             model = load_config(model)
+        elif isinstance(model, dict):
+            model = Config(model)
         scope = scope or (model.get('default_scope', 'mmseg') if isinstance(model, Config) else 'mmdass')
         super().__init__(model, weights, device=device, scope=scope)
         self.show_progress = show_progress
@@ -134,7 +136,7 @@ class DASegInferencer(MMSegInferencer):
         if self.window is None and size[0] * size[1] > LARGEST_WHOLE:
             raise ValueError(
                 f'An image of {size[0]} x {size[1]} pixels may take all memory if it goes through the model at once: '
-                'choose a sliding window, such as (512, 512).')
+                'choose a sliding window, --window 512 or window=(512, 512).')
         batch = self.model.data_preprocessor(inputs, False)
         images, samples = batch['inputs'], batch['data_samples']
         predictions = [Prediction(tuple(each.ori_shape[:2]), with_logits, self._threshold) for each in samples]
@@ -156,9 +158,8 @@ class DASegInferencer(MMSegInferencer):
         for source, sample in zip(inputs, preds, strict=True):
             picture = as_picture(self.pipeline.load(source)['img'])[..., ::-1]
             name = f'{self.num_visualized_imgs:08d}_vis.jpg'
-            if not isinstance(source, np.ndarray):
-                path = Path(getattr(source, 'name', source))
-                name = f'{path.stem if isinstance(source, str) else path.name}.png'
+            if isinstance(source, InferenceInput):
+                name = f'{Path(source.name).name}.png'
             self.visualizer.add_datasample(
                 name, picture, sample, draw_gt=False, show=show, wait_time=wait_time, with_labels=with_labels,
                 out_file=str(Path(img_out_dir, name)) if img_out_dir else None)
@@ -174,7 +175,8 @@ class DASegInferencer(MMSegInferencer):
     def _inputs_to_list(self, inputs: Any) -> list:
         if isinstance(inputs, (str, Path)):
             return self.list_inputs(inputs)
-        return list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+        return [InferenceInput(str(each), Path(each).stem) if isinstance(each, (str, Path)) else each
+                for each in (inputs if isinstance(inputs, (list, tuple)) else [inputs])]
 
     def _init_model(self, cfg: Config, weights: str | None, device: str = 'cpu') -> nn.Module:
         if weights is None:
@@ -235,6 +237,9 @@ class DASegInferencer(MMSegInferencer):
                 if not backbones:
                     raise ValueError('`timestep` needs a model with a StableDiffusionBackbone.')
                 for backbone in backbones:
+                    last = backbone.scheduler.config.num_train_timesteps - 1
+                    if not 0 <= timestep <= last:
+                        raise ValueError(f'`timestep` is 0 (a clean image) to {last} (noise), not {timestep}.')
                     stack.callback(backbone.register_forward_pre_hook(
                         lambda module, args, kwargs: (args, dict(kwargs, timestep=timestep)), with_kwargs=True).remove)
             yield

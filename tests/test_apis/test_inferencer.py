@@ -84,7 +84,6 @@ def test_madm_predicts_as_in_testing_but_at_the_size_of_the_file(madm, tmp_path)
 
 
 def test_role_and_timestep_change_who_looks_and_at_what(madm, tmp_path):
-    cfg, checkpoint, model = madm
 
     student, teacher = (DASegInferencer(*madm, device='cpu', role=role) for role in (None, 'teacher'))
 
@@ -96,6 +95,8 @@ def test_role_and_timestep_change_who_looks_and_at_what(madm, tmp_path):
     assert not torch.allclose(logits(teacher, timestep=60), logits(teacher))
     assert not torch.allclose(logits(student, timestep=60), clean)
     assert torch.equal(logits(student, timestep=0), clean)
+    with pytest.raises(ValueError, match='0 .a clean image. to 999 .noise., not 1000'):
+        logits(student, timestep=1000)
 
 
 def test_options_that_do_not_fit_are_refused(stock, madm):
