@@ -84,7 +84,6 @@ def test_madm_predicts_as_in_testing_but_at_the_size_of_the_file(madm, tmp_path)
 
 
 def test_role_and_timestep_change_who_looks_and_at_what(madm, tmp_path):
-
     student, teacher = (DASegInferencer(*madm, device='cpu', role=role) for role in (None, 'teacher'))
 
     def logits(segment, **options):
