@@ -6,18 +6,18 @@
 
 Each arm is a set of labelled training images: the source itself; the source translated at once by the largest n without
 guidance, with GSG, with LCG, with both; and by PTL; and, as a bound, the source's streets in the real look. On each, a
-fresh network of one recipe is trained and measured on images of the real look. PTL's g_0 guides the one-stage arms.
+fresh network of one recipe is trained, for longer than toy.py does, and measured on images of the real look. PTL's g_0
+guides the one-stage arms.
 """
 
 import argparse
 import copy
 import json
-import platform
-import time
 from functools import partial
 from pathlib import Path
 
 import torch
+from environment import environment
 from mmengine.config import Config
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument('--judge', default='work_dirs/toy_judge/iter_1200.pth', help='checkpoint of toy_judge.py')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/toy_translation'))
     parser.add_argument('--results', type=Path, default=Path('benchmarks/results/toy_translation'))
+    parser.add_argument('--iterations', type=int, default=600, help='of each fresh network')
     args = parser.parse_args()
     work_dir, file = args.work_dir / f'seed_{args.seed}', args.results / f'seed_{args.seed}.json'
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +54,7 @@ def main() -> None:
     phases = {name: history.current() for name, history in runner.message_hub.log_scalars.items() if 'mIoU' in name}
     result = dict(
         command=f'python benchmarks/toy_translation.py {args.seed}', seed=args.seed, environment=environment(),
-        stages=list(cfg.train_cfg.stages), phases=phases, arms={})
+        stages=list(cfg.train_cfg.stages), iterations=args.iterations, phases=phases, arms={})
     if file.exists():
         result['arms'] = json.loads(file.read_text())['arms']
 
@@ -62,37 +63,31 @@ def main() -> None:
     real = extract_features(RandomFeatures(), DATASETS.build(cfg.val_dataloader.dataset))
     last = work_dir / 'ptl' / f'stage_{len(cfg.train_cfg.stages)}'
 
-    def translated(name: str) -> dict[str, float]:
-        folder = work_dir / name
-        translate(cfg, source, ARMS[name], folder)
+    def source_images() -> dict[str, float]:
+        return measure(source, judge, real) | dict(mIoU=fresh(cfg.train_dataloader.dataset.dataset, 'source'))
+
+    def images_in(folder: Path) -> dict[str, float]:
         data = dict(
             type='ModalityDataset', data_root=str(folder), images='images.txt', labels=('^image/', 'label/'),
             label_space=cfg.label_space, pipeline=cfg.train_cfg.translated_pipeline)
-        score = train(cfg, data, work_dir / f'{name}_final', cfg.train_cfg.final_iters)
-        return measure(translated_dataset(folder, source.metainfo), judge, real) | dict(mIoU=score)
+        return measure(translated_dataset(folder, source.metainfo), judge, real) | dict(mIoU=fresh(data, folder.name))
 
-    # As many iterations as PTL's last g has seen; longer training alone is no merit of translation.
-    total = cfg.train_cfg.source_iters + len(cfg.train_cfg.stages) * cfg.train_cfg.stage_iters
-    real_look = cfg.train_dataloader.dataset.dataset | dict(look='real')
+    def translated_at_once(name: str) -> dict[str, float]:
+        translate(cfg, source, ARMS[name], work_dir / name)
+        return images_in(work_dir / name)
+
+    def fresh(data: dict, name: str) -> float:
+        return train(cfg, data, work_dir / 'fresh' / name, args.iterations)
+
     measures = dict(
-        oracle=lambda: dict(mIoU=train(cfg, real_look, work_dir / 'oracle', cfg.train_cfg.source_iters)),
-        source=lambda: measure(source, judge, real) | dict(mIoU=phases['val/source_only/mIoU']),
-        source_longer=lambda: dict(
-            mIoU=train(cfg, cfg.train_dataloader.dataset.dataset, work_dir / 'source_longer', total)),
-        **{name: partial(translated, name) for name in ARMS},
-        ptl=lambda: measure(translated_dataset(last, source.metainfo), judge, real) | dict(
-            mIoU=phases['val/final/mIoU']))
+        source=source_images,
+        oracle=lambda: dict(mIoU=fresh(cfg.train_dataloader.dataset.dataset | dict(look='real'), 'oracle')),
+        ptl=partial(images_in, last),
+        **{name: partial(translated_at_once, name) for name in ARMS})
     for name, arm in measures.items():
         if name not in result['arms']:
             result['arms'][name] = arm()
             file.write_text(json.dumps(result, indent=1) + '\n')
-
-
-def environment() -> dict[str, str | int]:
-    """What the numbers were made with."""
-    return dict(
-        python=platform.python_version(), torch=torch.__version__, processor=platform.processor() or 'CPU',
-        threads=torch.get_num_threads(), date=time.strftime('%Y-%m-%d'))
 
 
 def translate(cfg: Config, source: Dataset, hooks: list[str], folder: Path) -> None:

@@ -1,0 +1,139 @@
+"""What adaptation is worth in the toy world, from RGB to another modality: one row of a table, stored as JSON.
+
+    python benchmarks/toy_adaptation.py event madm --seed 0
+    for row in $(python benchmarks/toy_adaptation.py --list); do python benchmarks/toy_adaptation.py event $row; done
+    python benchmarks/tables.py   # docs/results.md
+
+Each row is configs/madm/toy_MODALITY.py with something taken away or exchanged, trained as long as that, and measured
+on 50 labelled images of the target that nothing was chosen by.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from environment import environment
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+
+import mmdass  # noqa: F401, first: its shims must run before mmseg is imported
+from mmdass.engine.unwrap import unwrap_model
+from mmdass.registry import DATASETS
+from mmdass.utils.config import load_config
+
+CONFIGS = Path(__file__).parents[1] / 'configs/madm'
+BACKBONE = 'model.segmentor.backbone'
+WITHOUT_DPLG = {'model.pseudo_labeler.start_timestep': (0, 1)}
+WITHOUT_LPLR = {'model.latent_palette_head': None}
+MADM_ROWS: dict[str, dict] = {  # name to what --cfg-options would change
+    'madm': {},
+    'madm_without_dplg': WITHOUT_DPLG,
+    'madm_without_lplr': WITHOUT_LPLR,
+    'self_training': WITHOUT_DPLG | WITHOUT_LPLR,
+    'random_unet': {f'{BACKBONE}.pretrained': None, f'{BACKBONE}.random_init': 'tiny', f'{BACKBONE}.vae': 'toy'},
+    'frozen_unet': {f'{BACKBONE}.train_unet': False},
+    'adapters': {f'{BACKBONE}.lora': dict(rank=8)},
+    **{f'start_{t}': {'model.pseudo_labeler.start_timestep': (t, t + 1)} for t in (10, 30, 60, 120, 200)},
+    **{f'weight_{w}': {'model.latent_palette_head.source_weight': float(w)} for w in (1, 3, 10)},
+    'lplr_on_both': {'model.latent_palette_head.mix_weight': 20.0},
+    'without_s0': {
+        f'{BACKBONE}.decode_output': False, 'model.segmentor.neck.in_channels': [32, 48, 64],
+        'model.segmentor.neck.out_channels': [32, 32, 32], 'model.segmentor.decode_head.in_channels': [32, 32, 32],
+        'model.segmentor.decode_head.in_index': [0, 1, 2]},
+    **{f'images_{n}': {'train_dataloader.dataset.target.num_images': n} for n in (200, 500, 1000)},
+}
+ROWS = ('constant', 'source_only', 'oracle', *MADM_ROWS)
+MEASURED_EVERY = 10  # iterations: how right the pseudo-labels are
+
+
+class PseudoLabelAccuracy(Hook):
+    """Compares pseudo-labels with labels that the model never sees."""
+
+    def __init__(self) -> None:
+        self.curve: list[tuple[int, float, float]] = []  # iteration, share of right pixels, share of confident ones
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
+        unwrap_model(runner.model).panels_wanted = self.every_n_train_iters(runner, MEASURED_EVERY)
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+    ) -> None:
+        if not self.every_n_train_iters(runner, MEASURED_EVERY):
+            return
+        found = unwrap_model(runner.model).panels['target/pseudo_label']
+        right = [
+            (label == sample.gt_sem_seg.data[0])[sample.gt_sem_seg.data[0] != 255].float().mean().item()
+            for label, sample in zip(found, data_batch['target']['data_samples'], strict=True)]
+        self.curve.append((runner.iter + 1, float(np.mean(right)), float(outputs['pseudo/confident'])))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('modality', nargs='?', choices=['event', 'depth', 'infrared'], default='event')
+    parser.add_argument('row', nargs='?', choices=ROWS, default='madm')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/toy_adaptation'))
+    parser.add_argument('--results', type=Path, default=Path('benchmarks/results/toy_adaptation'))
+    parser.add_argument('--list', action='store_true', help='print the rows')
+    args = parser.parse_args()
+    if args.list:
+        print(*ROWS, sep='\n')
+        return
+    cfg = load_config(
+        CONFIGS / f'toy_{args.modality}.py',
+        dict(MADM_ROWS.get(args.row, {}), work_dir=str(args.work_dir / args.modality / f'{args.row}_{args.seed}')))
+    cfg.randomness.seed = args.seed
+    result = dict(
+        command=f'python benchmarks/toy_adaptation.py {args.modality} {args.row} --seed {args.seed}',
+        modality=args.modality, row=args.row, seed=args.seed, iterations=cfg.train_cfg.max_iters,
+        environment=environment(), **(constant(cfg) if args.row == 'constant' else train(cfg, args.row)))
+    file = args.results / args.modality / f'{args.row}_{args.seed}.json'
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(result, indent=1) + '\n')
+
+
+def constant(cfg: Config, num_labels: int = 150) -> dict:
+    """The most likely class at each position in the source's labels, for every image."""
+    init_default_scope(cfg.default_scope)
+    pipeline = [dict(type='RenderToyScene')]
+    source = DATASETS.build(dict(cfg.train_dataloader.dataset.source, pipeline=pipeline, num_images=num_labels))
+    target = DATASETS.build(dict(cfg.val_dataloader.dataset, pipeline=pipeline))
+    num_classes = len(target.metainfo['classes'])
+    labels = np.stack([source[index]['gt_seg_map'] for index in range(num_labels)])
+    guess = np.stack([(labels == index).sum(0) for index in range(num_classes)]).argmax(0)
+    confusion = np.zeros((num_classes, num_classes))
+    for index in range(len(target)):
+        label = target[index]['gt_seg_map']
+        valid = label != 255
+        np.add.at(confusion, (label[valid], guess[valid]), 1)
+    right = confusion.diagonal()
+    iou = right / np.maximum(confusion.sum(0) + confusion.sum(1) - right, 1)
+    return dict(scores=dict(mIoU=float(100 * iou[confusion.sum(1) > 0].mean())))
+
+
+def train(cfg: Config, row: str) -> dict:
+    """Train and measure; scores in percent."""
+    pair = cfg.train_dataloader.dataset
+    pair.target.with_label = True  # for the oracle and PseudoLabelAccuracy; MADM reads no label of the target
+    if row in MADM_ROWS:
+        cfg.custom_hooks = [dict(type='TeacherUpdateHook')]  # none that takes the panels
+    else:
+        data = pair.source if row == 'source_only' else pair.target
+        cfg.model = dict(cfg.model.segmentor, data_preprocessor=cfg.model.data_preprocessor.source)
+        cfg.train_dataloader.dataset = dict(type='KeyedDataset', dataset=data)
+        cfg.val_cfg, cfg.custom_hooks = dict(type='ValLoop'), []
+    runner = Runner.from_cfg(cfg)
+    accuracy = PseudoLabelAccuracy()
+    if row in MADM_ROWS:
+        runner.register_hook(accuracy)
+    runner.train()
+    history = runner.message_hub.log_scalars
+    scores = {name.removeprefix('val/'): values.current() for name, values in history.items() if name.endswith('/mIoU')}
+    return dict(scores=scores, pseudo_labels=accuracy.curve, seconds=float(history['train/time'].mean()))
+
+
+if __name__ == '__main__':
+    main()
