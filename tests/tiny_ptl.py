@@ -75,8 +75,9 @@ def train(cfg: Config, resume: bool = False) -> Runner:
     """Train as ``tools/train.py`` does; MMEngine wants every Runner of a process to have a name of its own."""
     cfg.experiment_name = f'ptl_{next(_numbers)}_{Path(cfg.work_dir).parent.name}'
     cfg.resume = resume
+    while Path(cfg.work_dir, time.strftime('%Y%m%d_%H%M%S')).exists():  # two starts would share a log
+        time.sleep(0.1)
     runner = build_runner(cfg)
-    runner._timestamp = str(time.time_ns())  # MMEngine's has seconds: two starts would share a folder
     runner.train()
     return runner
 

@@ -76,8 +76,9 @@ def train(cfg: Config, stop: StopHook | None = None, resume: bool = False) -> No
     cfg = Config(cfg._cfg_dict.to_dict())
     cfg.experiment_name = f'exact_resume_{next(_numbers)}'
     cfg.resume = resume
+    while Path(cfg.work_dir, time.strftime('%Y%m%d_%H%M%S')).exists():  # two starts would share a log
+        time.sleep(0.1)
     runner = build_runner(cfg)
-    runner._timestamp = str(time.time_ns())  # MMEngine's has seconds: two starts would share a folder
     if stop:
         runner.register_hook(stop, 'LOW')
         with pytest.raises(Stop):

@@ -65,7 +65,7 @@ def test_killed_at_thirty_random_moments(undisturbed, tmp_path):
         while status != 0:
             pid = tiny_ptl.fork(lambda cfg=cfg: train(cfg, resume=True))
             if kills < 30:
-                tiny_ptl.kill_after(pid, draws.uniform(0, 4))
+                tiny_ptl.kill_after(pid, draws.uniform(0, 1.5))
             status = tiny_ptl.wait(pid)
             assert status in (0, -signal.SIGKILL)
             kills += status == -signal.SIGKILL
