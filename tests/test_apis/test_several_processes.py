@@ -17,9 +17,12 @@ from trees import noise, write_png
 
 import mmdass.engine  # noqa: F401
 from mmdass.apis.lost_rank import explain_lost_rank
+from mmdass.engine.unwrap import unwrap_model
 from mmdass.utils.compat import prepare_cpu_distributed
 
-BATCH, ITERATIONS, SIZE = 4, 3, (64, 64)
+BATCH, SIZE = 4, (64, 64)
+# A tiny MADM's classes are so alike that rounding decides later pseudo-labels, and with them what is painted.
+ITERATIONS = dict(SelfTraining=3, MADM=1)
 GN = dict(type='GN', num_groups=4)
 PREPROCESS = dict(type='SegDataPreProcessor', mean=[127.5] * 3, std=[127.5] * 3, bgr_to_rgb=True, size=SIZE)
 FCN = dict(
@@ -30,10 +33,10 @@ FCN = dict(
 
 
 def model(name: str) -> dict:
-    """Without what ranks draw apart: mixing, augmentation and dropout. MADM's pseudo-labels all count; those of
-    self-training weigh the share of confident ones, of all ranks."""
+    """Without what ranks draw apart: mixing, augmentation and dropout. All pseudo-labels count: the share of confident
+    ones would be a rank's own."""
     if name == 'SelfTraining':
-        labeler = dict(type='ConfidencePseudoLabeler', threshold=0.15, weight='all_ranks')
+        labeler = dict(type='ConfidencePseudoLabeler', threshold=0.0)
         cfg = dict(type='SelfTraining', segmentor=FCN, pseudo_labeler=labeler)
     else:
         cfg = madm_cfg('depth')
@@ -57,8 +60,8 @@ def config(folder: Path, name: str = 'SelfTraining', timeout: int = 300) -> Conf
                 source=dict(images, images='source/*.png', labels=('source', 'label'),
                             pipeline=[load, dict(type='LoadMappedLabel'), *crop]),
                 target=dict(images, images='target/*.png', pipeline=[load, *crop]))),
-        optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.005, momentum=0.9)),
-        train_cfg=dict(type='IterBasedTrainLoop', max_iters=ITERATIONS),
+        optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=1e-4, momentum=0.9)),
+        train_cfg=dict(type='IterBasedTrainLoop', max_iters=ITERATIONS[name]),
         default_hooks=dict(checkpoint=None, finite_loss=dict(type='FiniteLossHook'),
                            randomness=dict(type='KeyedRandomnessHook')),
         custom_hooks=[dict(type='TeacherUpdateHook')]))
@@ -71,10 +74,16 @@ def train(folder: Path) -> None:
     cfg = config(folder.parent, name)
     prepare_cpu_distributed(cfg) if cfg.launcher != 'none' else None
     runner = Runner.from_cfg(cfg)
+    before = _weights(runner)
     runner.train()
-    trained = runner.model.module if cfg.launcher != 'none' else runner.model
     losses = runner.message_hub.get_scalar('train/loss').data[0]
-    torch.save(dict(weights=trained.state_dict(), losses=losses), folder / f'{cfg.work_dir[-1]}_{get_rank()}.pt')
+    torch.save(dict(before=before, weights=_weights(runner), losses=losses),
+               folder / f'{cfg.work_dir[-1]}_{get_rank()}.pt')
+
+
+def _weights(runner: Runner) -> torch.Tensor:
+    """All weights, the teacher's too, one after the other."""
+    return torch.cat([parameter.detach().flatten().clone() for parameter in unwrap_model(runner.model).parameters()])
 
 
 @pytest.fixture(scope='module')
@@ -97,14 +106,12 @@ def test_several_processes_learn_what_one_does(data, name):
         run_ranks('test_several_processes:train', folder, world_size)
     assert not errors(folder)
     expected = torch.load(folder / '1_0.pt', weights_only=False)
-    assert len(expected['losses']) == ITERATIONS
+    assert len(expected['losses']) == ITERATIONS[name]
+    moved = (expected['weights'] - expected['before']).norm()
     for world_size in (2, 4):
         ranks = [torch.load(folder / f'{world_size}_{rank}.pt', weights_only=False) for rank in range(world_size)]
-        np.testing.assert_allclose(np.mean([rank['losses'] for rank in ranks], axis=0), expected['losses'], rtol=1e-4)
-        for rank in ranks:
-            weights = {key: value for key, value in rank['weights'].items() if not key.endswith('_extra_state')}
-            torch.testing.assert_close(
-                weights, {key: expected['weights'][key] for key in weights}, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(np.mean([rank['losses'] for rank in ranks], axis=0), expected['losses'], rtol=1e-5)
+        assert all((rank['weights'] - expected['weights']).norm() < 5e-3 * moved for rank in ranks)
 
 
 class Vanish(Hook):
