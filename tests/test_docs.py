@@ -131,6 +131,15 @@ def test_commands(page, parse, monkeypatch):
             assert is_known(cfg, key), f'{config} has nothing like {key}, which {command} sets'
 
 
+WRONG = ['mmdass nonsense', 'python tools/train.py CONFIG --nonsense', 'nonsense', 'make nonsense']
+
+
+@pytest.mark.parametrize('line', WRONG)
+def test_a_wrong_command_is_noticed(line, parse):
+    with pytest.raises((SystemExit, AssertionError, pytest.fail.Exception)):
+        parse(*commands(line))
+
+
 @pytest.mark.parametrize('page', PAGES, ids=name)
 def test_verbs_and_targets_that_sentences_mention(page):
     for program, word in MENTION.findall(page.read_text()):

@@ -1,6 +1,7 @@
 """What is installed: the lock, the extras, the wheel's content, and what the wheel can do without a checkout."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -33,9 +34,14 @@ def test_the_extras_name_one_family_each():
 
 def test_the_lock_pins_everything_that_we_require():
     pins = [line.partition('==')[0].lower() for line in (ROOT / 'constraints.txt').read_text().splitlines()]
-    for name in ('runtime', 'onedl', 'events', 'export', 'test'):
+    for name in ('runtime', 'onedl', 'events', 'export', 'docs', 'test'):
         for line in (ROOT / f'requirements/{name}.txt').read_text().splitlines():
-            assert line.partition('>')[0].partition('=')[0].strip().lower() in pins
+            assert re.match(r'[\w-]+', line)[0].lower() in pins
+
+
+def test_the_dockerfile_copies_what_exists():
+    sources = re.findall(r'^COPY (.*) \S+$', (ROOT / 'Dockerfile').read_text(), re.MULTILINE)
+    assert sources and all((ROOT / source).exists() for line in sources for source in line.split())
 
 
 def files(root: Path, name: str) -> list[str]:
@@ -100,5 +106,9 @@ def test_the_wheel_works_without_a_checkout(installed):
     assert 'mIoU' in installed('mmdass', 'train', config, '--cfg-options', *SMALL)
     assert 'mIoU' in installed(
         'mmdass', 'test', config, checkpoint, '--cfg-options', 'test_dataloader.dataset.num_images=2')
+    installed('mmdass', 'prepare', 'toy', 'toy_images', '--num-train', '1', '--num-val', '1')
+    installed('mmdass', 'infer', config, checkpoint, 'toy_images/event/val/image', '--out', 'predictions')
+    assert list(installed.folder.glob('predictions/**/*.png'))
+    assert 'mmdass' in installed('mmdass', 'doctor')
     (installed.folder / 'mine.py').write_text("_base_ = 'mmdass::sgg_ptl/denoiser_toy.py'\n")
     assert 'loss: ' in installed('mmdass', 'train', 'mine.py', '--dry-run')
