@@ -11,8 +11,9 @@ from mmdass.engine.unwrap import unwrap_model
 from mmdass.registry import HOOKS
 from mmdass.utils.ranks import rank_prefix
 
-REMEDY = ('The previous checkpoint is untouched. Look at these images and their labels, then resume with a lower '
-          'learning rate, optim_wrapper.clip_grad, or float32 (type=OptimWrapper).')
+REMEDY = ('The previous checkpoint is untouched. Look at these images and their labels, then resume with '
+          'optim_wrapper.clip_grad; or begin from its weights (load_from) with a lower learning rate or in float32 '
+          '(optim_wrapper.type=OptimWrapper).')
 
 
 class NonFiniteLossError(RuntimeError):
