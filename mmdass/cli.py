@@ -16,9 +16,9 @@ VERBS = {
         'mmdass.apis.translate_command:main', "make labelled images look like the target's, guided by their labels"),
     'parity': ('mmdass.apis.parity:main', "compare our numbers with the official implementation's, row by row"),
     'convert': ('mmdass.checkpoints.convert:main', "turn another code base's checkpoint into one of ours"),
-    'export': ('mmdass.export.command:main', 'write a trained segmentor as one ONNX or torch.export file, and check it'),
+    'export': ('mmdass.export.command:main', 'write a trained segmentor as one checked ONNX or torch.export file'),
     'benchmark': ('mmdass.benchmarks:main', 'measure speed and memory'),
-    'report': ('mmdass.report.command:main', 'show runs side by side: a table, and a page of scores, curves and pictures'),
+    'report': ('mmdass.report.command:main', 'show runs side by side: a table, and a page with curves and pictures'),
 }
 
 
