@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from mmengine.runner import Runner
 from mmdass.checkpoints import load_checkpoint_file
 from mmdass.utils.compat import prepare_cpu_distributed
 
+ROOT = Path(__file__).parents[2]
+
 
 class SignalHook(Hook):
     """Sends this process (or with ``group`` its data workers too) a signal in some method's ``call``-th call."""
@@ -22,8 +26,10 @@ class SignalHook(Hook):
     def __init__(self, method: str, call: int, number: int = signal.SIGTERM, group: bool = False) -> None:
         def send(*args, **kwargs) -> None:
             self.calls += 1
-            if self.calls == call:
-                (os.killpg if group else os.kill)(os.getpgid(0) if group else os.getpid(), number)
+            if self.calls == call and group:  # from another process, as launchers do
+                subprocess.run(['kill', f'-{int(number)}', '--', f'-{os.getpgid(0)}'], check=False)
+            elif self.calls == call:
+                os.kill(os.getpid(), number)
 
         self.calls = 0
         setattr(self, method, send)
@@ -118,6 +124,13 @@ def test_data_workers_survive_the_signal(cfg):
         raise SystemExit(75)
 
     assert in_processes(body) == [75]
+
+
+def test_data_workers_end_with_their_process(tiny_config_file):
+    """Multiprocessing ends those that still wait for work by SIGTERM, and then waits for them."""
+    tiny_config_file.write_text(tiny_config_file.read_text().replace(
+        'batch_size=2, num_workers=0', 'batch_size=2, num_workers=1, persistent_workers=True'))
+    subprocess.run([sys.executable, ROOT / 'tools/train.py', tiny_config_file], check=True, timeout=300)
 
 
 def test_all_ranks_leave_after_the_same_iteration(cfg, tmp_path):
