@@ -19,8 +19,11 @@ def dry_run(cfg: Config) -> None:
         cfg: A training's config, changed in place.
     """
     cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=1, val_begin=2)
-    cfg.default_hooks = {**cfg.get('default_hooks', {}), 'checkpoint': None}
+    hooks = {name: hook for name, hook in cfg.get('default_hooks', {}).items() if name != 'report'}
+    cfg.default_hooks = {**hooks, 'checkpoint': None}
     cfg.resume = False
+    for scheduler in cfg.get('param_scheduler') or []:
+        scheduler.setdefault('end', scheduler.get('begin', 0) + 1)  # the default is the number of iterations, now 1
     with TemporaryDirectory(prefix='mmdass_dry_run_') as folder:
         cfg.work_dir = folder
         runner = Runner.from_cfg(cfg)
