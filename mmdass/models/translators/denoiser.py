@@ -147,8 +147,8 @@ class Denoiser(BaseModel):
 
 
 def half_copy(network: ModelMixin) -> ModelMixin:
-    """A copy in half precision of one of diffusers' networks."""
-    copy = type(network).from_config(network.config)
+    """A copy in half precision of one of diffusers' networks, which does not say where on this machine that was."""
+    copy = type(network).from_config({key: value for key, value in network.config.items() if key != '_name_or_path'})
     copy.load_state_dict(network.state_dict())
     return copy.half()
 
