@@ -22,7 +22,7 @@ def names_below(root: str | Path, paths: Sequence[str]) -> list[str]:
     """
     root = Path(os.path.abspath(root))
     below = [_below(root, path) for path in paths]
-    stems = [path.with_suffix('').as_posix() for path in below]
+    stems = [(path.parent / path.stem).as_posix() for path in below]  # with_suffix refuses a path without a name
     counts = Counter(stems)
     return [stem if counts[stem] == 1 else path.as_posix() for stem, path in zip(stems, below, strict=True)]
 

@@ -14,7 +14,7 @@ import torch
 import yaml
 from damage import read_or_refuse, time_limit
 from entries import ENTRIES, npy
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mmdass.checkpoints.convert import FAMILIES
@@ -187,12 +187,12 @@ def check_convert(folder: Path, examples: int, **options) -> None:
 
 
 def test_convert_refuses_checkpoints_of_other_kinds_in_a_sentence(tmp_path):
-    check_convert(tmp_path, 60, derandomize=True)
+    check_convert(tmp_path, 60)
 
 
 @pytest.mark.slow
 def test_convert_refuses_thousands_of_them(tmp_path):
-    check_convert(tmp_path, 1000)
+    check_convert(tmp_path, 1000, derandomize=False)
 
 
 VALUES = st.recursive(
@@ -200,7 +200,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=200, derandomize=True)
+@settings(max_examples=200)
 @given(
     space=st.dictionaries(
         st.sampled_from(['classes', 'palette', 'ignore_index', 'first_id', 'void_ids', 'other']), VALUES
@@ -224,6 +224,7 @@ def test_a_label_space_is_whole_or_refused(space):
         unique=True,
     )
 )
+@example(names=['/'])
 def test_names_of_outputs_stay_below_their_folder_and_on_their_line(names):
     for name in names_below('/data/root', names):
         assert Path(os.path.normpath(f'/out/{name}')).is_relative_to('/out')
