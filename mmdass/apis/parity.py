@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from mmdass.checkpoints.convert import StateDict, find_state_dict
 from mmdass.checkpoints.loader import CheckpointError, load_checkpoint_file
 from mmdass.checkpoints.madm import convert
+from mmdass.datasets.events.unpacking import load_npz
 from mmdass.models.segmentors.madm import MADM
 from mmdass.models.segmentors.self_training import label_samples
 from mmdass.registry import MODELS
@@ -77,7 +78,7 @@ def compare_task(folder: Path, task: str) -> list[Row]:
         FileNotFoundError: A file of the task is missing.
         CheckpointError: The checkpoint is not an official one.
     """
-    golden = dict(np.load(_required(folder / f'{task}.npz')))
+    golden = load_npz(_required(folder / f'{task}.npz'))
     report = convert(find_state_dict(load_checkpoint_file(_required(folder / f'official_{task}.pth'))))
     stable_diffusion = next((path.parent for path in sorted(folder.glob('*/model_index.json'))), None)
     if stable_diffusion is None:

@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import struct
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 import torch
 import yaml
 from damage import read_or_refuse, time_limit
-from entries import ENTRIES, npy
+from entries import ENTRIES, npy, npz
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -38,6 +39,15 @@ def npy_of(descr: str, shape: tuple[int, ...]) -> bytes:
     """An NPY header without its data."""
     header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
     return b'\x93NUMPY\x01\x00' + struct.pack('<H', len(header)) + header
+
+
+def lying_npz(size: int) -> bytes:
+    """An archive whose arrays' headers declare more than it holds."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, 'w') as archive:
+        for name in 'txyp':
+            archive.writestr(f'{name}.npy', npy_of('<i8', (size,)) + bytes(80))
+    return file.getvalue()
 
 
 def object_npy() -> bytes:
@@ -72,7 +82,14 @@ REFUSED = {
         npy(np.array('text')),
     ],
     'infrared array': [npy(FLOATS), npy(np.full((4, 6), np.inf)), npy(np.zeros((4, 6), 'M8[s]')), object_npy()],
-    'events as arrays': [npy(FLOATS), object_npy()],
+    'events as arrays': [
+        npy(FLOATS),
+        object_npy(),
+        lying_npz(2**31),
+        lying_npz(2**60),
+        *npz(**dict.fromkeys('txyp', np.zeros(3, np.int64)), height=10**6, width=10**6),
+        *npz(**dict.fromkeys('txyp', np.zeros(3, np.int64)), height=-5, width=-7),
+    ],
     'events as text': [
         b'',
         b'nan 1 1 1\n',

@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+MAX_PIXELS = 10**8  # of a sensor; a file can declare more than fits into memory
+
 
 @dataclass(frozen=True, eq=False)
 class Events:
@@ -37,8 +39,10 @@ class Events:
 
         Raises:
             ValueError: Arrays of different lengths, numbers that are no integers, times that decrease, pixels outside
-                the sensor, other polarities.
+                the sensor, other polarities, a sensor that no camera has.
         """
+        if min(height, width) < 1 or height * width > MAX_PIXELS:
+            raise ValueError(f'{source}: no camera has a sensor of {height} x {width} (height x width) pixels.')
         t, x, y, p = (np.asarray(values) for values in (t, x, y, p))
         if not t.shape == x.shape == y.shape == p.shape == (t.size,):
             raise ValueError(f'{source}: t, x, y and p are not lists of one length: {t.shape}, {x.shape}, {y.shape}, '

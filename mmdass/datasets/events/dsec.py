@@ -7,6 +7,7 @@ from types import ModuleType
 import numpy as np
 
 from .container import Events
+from .unpacking import MAX_UNPACKED
 
 MAX_MAP = 10**8  # numbers; a file of a few bytes can declare more than fits into memory
 _INSTALL = "Install it: pip install h5py hdf5plugin (or pip install 'mmdass[events]')"
@@ -71,7 +72,11 @@ class DSECRecording:
         return len(self)
 
     def _load(self, name: str, begin: int, end: int) -> np.ndarray:
-        return _load(self._columns[name], slice(begin, end), self.path)
+        column = self._columns[name]
+        if (end - begin) * column.dtype.itemsize > MAX_UNPACKED:
+            raise ValueError(f'{self.path}: a window of {end - begin} events is too much to read at once. Set '
+                             '`duration` or `count` of LoadEvents.')
+        return _load(column, slice(begin, end), self.path)
 
 
 @lru_cache(maxsize=64)

@@ -8,6 +8,7 @@ import numpy as np
 
 from .container import Events
 from .dsec import DSECRecording
+from .unpacking import load_npz
 
 
 class ArrayRecording:
@@ -39,7 +40,7 @@ def open_recording(
     """Open a recording; the suffix tells the format.
 
     - '.h5', '.hdf5': DSEC's layout, see :class:`DSECRecording`; read in parts.
-    - '.npz': arrays t (microseconds), x, y, p; optionally the numbers height and width.
+    - '.npz': arrays t (microseconds), x, y, p; optionally the numbers height and width. At most 2 GiB unpacked.
     - '.txt': a line 't x y p' an event; lines that begin with '#' are comments.
 
     Args:
@@ -114,14 +115,14 @@ def _empty(path: str | Path, recording: ArrayRecording | DSECRecording, start: i
 
 def _read_npz(path: Path, sensor: tuple[int, int]) -> Events:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            content = {name: arrays[name] for name in arrays.files}
+        content = load_npz(path)
         height, width = int(content.get('height', sensor[0])), int(content.get('width', sensor[1]))
         columns = [content[name] for name in 'txyp']
     except KeyError as error:
         raise ValueError(f'{path} has no array {error}; t (microseconds), x, y and p are expected.') from None
     except Exception as error:  # a broken zip file raises a dozen different ones
-        raise OSError(f'{path} cannot be read as NPZ: {error}. Write it again with numpy.savez.') from error
+        raise OSError(f'{path} cannot be read as NPZ: {error}. Write it again with numpy.savez, or a long recording '
+                      "in DSEC's layout (HDF5), which is read in parts.") from error
     return Events.checked(*columns, height, width, source=str(path))
 
 

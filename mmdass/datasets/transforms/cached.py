@@ -12,6 +12,7 @@ from mmcv.transforms import BaseTransform, Compose
 from mmengine.logging import print_log
 
 from mmdass.checkpoints.saver import replace_atomically
+from mmdass.datasets.events.unpacking import load_npz
 from mmdass.registry import TRANSFORMS
 
 
@@ -72,8 +73,7 @@ def _write(path: Path, made: dict) -> None:
 
 def _read(path: Path) -> dict:
     """What was written; the archive's checksums are verified in reading."""
-    with np.load(path, allow_pickle=False) as archive:
-        made = {key: archive[key] for key in archive.files}
+    made = load_npz(path)
     return {**ast.literal_eval(str(made.pop('_plain'))), **made}
 
 

@@ -9,7 +9,7 @@ import pytest
 from event_files import SENSOR, random_events, write_dsec, write_rectify_map
 
 import mmdass
-from mmdass.datasets.events import read_window
+from mmdass.datasets.events import dsec, read_window
 from mmdass.datasets.events.dsec import read_rectify_map
 
 OFFSET = 50_000_000_000
@@ -73,6 +73,13 @@ def test_index_that_does_not_fit_the_times_is_refused(path):
         file['ms_to_idx'][...] = np.roll(file['ms_to_idx'][...], 20)
     with pytest.raises(ValueError, match="'ms_to_idx' does not fit"):
         read_window(path, OFFSET + 100_000, OFFSET + 110_000, sensor=SENSOR)
+
+
+def test_a_window_that_would_fill_the_memory_is_refused(path, monkeypatch):
+    monkeypatch.setattr(dsec, 'MAX_UNPACKED', 4 * 1000)  # of t, a uint32
+    assert len(read_window(path, count=1000, sensor=SENSOR)) == 1000
+    with pytest.raises(ValueError, match=r'events\.h5: a window of 1001 events is too much to read at once'):
+        read_window(path, count=1001, sensor=SENSOR)
 
 
 def test_rectify_map_is_read_and_missing_ones_are_named(tmp_path):
