@@ -72,7 +72,7 @@ class LatentDenoiser(StableDiffusionRecipe, Denoiser):
         if isinstance(lora, str):
             load_adapter(self.unet, lora, self.recipe['unet_sha256'])
         elif lora is not None:
-            add_adapter(self.unet, **lora)
+            self.recipe['lora_scales'] = dict(default=add_adapter(self.unet, **lora))
         if with_cp:
             self.unet.enable_gradient_checkpointing()
             self.vae.enable_gradient_checkpointing()

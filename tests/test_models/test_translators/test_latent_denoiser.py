@@ -132,6 +132,14 @@ def test_an_adapter_of_another_model_is_refused(folder, tmp_path):
         build(pretrained=folder, lora=str(tmp_path / 'adapter'))
 
 
+def test_an_adapter_of_another_scale_is_refused(folder):
+    """The weights fit, and would count half."""
+    trained = build(pretrained=folder, lora=dict(rank=2, alpha=4)).state_dict()
+    build(pretrained=folder, lora=dict(rank=2, alpha=4)).load_state_dict(trained)
+    with pytest.raises(RuntimeError, match="scale .* of 2, but the config's is 1. Set `lora.alpha`"):
+        build(pretrained=folder, lora=dict(rank=2)).load_state_dict(trained)
+
+
 def test_a_misspelt_option_of_the_adapter_is_refused():
     with pytest.raises(TypeError, match='aplha'):
         build(lora=dict(rank=2, aplha=4))
