@@ -33,6 +33,7 @@ class Run:
         entries: what was logged, in order; each has a 'step', the iterations done.
         panels: series to iteration to panel name to picture file.
         validation: confusions and examples of the last validation.
+        sheets: stage of PTL to a picture of images that it translated.
         notes: what is missing or damaged, a sentence each.
     """
 
@@ -44,6 +45,7 @@ class Run:
     entries: list[dict] = field(default_factory=list)
     panels: dict[str, dict[int, dict[str, Path]]] = field(default_factory=dict)
     validation: Validation | None = None
+    sheets: dict[str, Path] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -108,6 +110,8 @@ def read_run(folder: Path, name: str) -> Run:
     _read_logs(run, starts)
     _read_config(run, starts)
     _read_environment(run, starts)
+    sheets = sorted(folder.glob('stage_*/contact_sheet.png'), key=lambda file: (len(file.parent.name), file))
+    run.sheets = {file.parent.name.replace('_', ' '): file for file in sheets}
     if not run.validations:
         run.notes.append('No validation yet: let the training reach one (train_cfg.val_interval).')
     if run.entries and not run.panels:

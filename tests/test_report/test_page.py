@@ -3,6 +3,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from PIL import Image
 from run_folders import ADAPTED, PLAIN, TRAIN, write_config, write_panel, write_run
 
 from mmdass.report import read_runs, write_page
@@ -141,3 +142,16 @@ def test_a_constant_is_a_level_line(value):
 
 def test_names_of_runs_in_one_folder_and_of_one_run(tmp_path):
     assert [run.name for run in read_runs([tmp_path / 'a'])] == ['a']
+
+
+def test_it_shows_what_each_stage_of_ptl_translated(tmp_path):
+    run = write_run(tmp_path / 'run', [PLAIN])
+    for stage in (10, 2, 1):
+        sheet = run / f'stage_{stage}/contact_sheet.png'
+        sheet.parent.mkdir()
+        Image.fromarray(np.zeros((8, 16, 3), np.uint8)).save(sheet)
+    (run / 'stage_2/contact_sheet.png').write_bytes(b'torn')
+    page = _write([run], tmp_path)
+    alts = [image['alt'] for image in page.all('img') if image.get('class') == 'sheet']
+    assert [alt.split('what ')[1] for alt in alts] == ['stage 1 made of them', 'stage 10 made of them']
+    assert 'damaged picture' in page.text
