@@ -34,6 +34,13 @@ def test_every_config_is_a_model_of_a_collection(folder):
 
 
 @pytest.mark.parametrize('folder', FOLDERS)
+def test_lists_hold_words(folder):  # `mim search` fails on numbers
+    lists = [entry for model in metafile(folder)['Models'] for entry in model['Metadata'].values()
+             if isinstance(entry, list)]
+    assert lists and all(isinstance(word, str) for words in lists for word in words)
+
+
+@pytest.mark.parametrize('folder', FOLDERS)
 def test_what_a_collection_names_exists(folder):
     for collection in metafile(folder)['Collections']:
         assert (ROOT / collection['README']).is_file() and (ROOT / collection['Code']).is_file()
