@@ -9,7 +9,7 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 SHIPPED = ('configs', 'tools', 'model-index.yml')
-EXTRAS = ('onedl', 'openmmlab', 'mmagic', 'events', 'export', 'docs', 'test')
+EXTRAS = ('onedl', 'openmmlab', 'mmagic', 'events', 'export', 'demo', 'docs', 'test')
 
 
 def requirements(name: str) -> list[str]:

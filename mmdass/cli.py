@@ -17,6 +17,7 @@ VERBS = {
     'parity': ('mmdass.apis.parity:main', "compare our numbers with the official implementation's, row by row"),
     'convert': ('mmdass.checkpoints.convert:main', "turn another code base's checkpoint into one of ours"),
     'export': ('mmdass.export.command:main', 'write a trained segmentor as one checked ONNX or torch.export file'),
+    'demo': ('mmdass.demo.command:main', 'open a page on which one segments and translates pictures'),
     'benchmark': ('mmdass.benchmarks:main', 'measure speed and memory'),
     'report': ('mmdass.report.command:main', 'show runs side by side: a table, and a page with curves and pictures'),
 }

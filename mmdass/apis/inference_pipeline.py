@@ -114,12 +114,7 @@ def inference_pipeline(cfg: Config, modality: str | None = None) -> InferencePip
     Raises:
         ValueError: The config says nothing of testing, or tests on several modalities and none of them was chosen.
     """
-    loaders = [cfg.get(name) for name in ('test_dataloader', 'val_dataloader')]
-    datasets = [each for loader in loaders if loader for each in _leaves(loader.dataset)] or list(_unlabelled(cfg))
-    by_modality = {each.get('modality', 'rgb'): each for each in reversed(datasets)}  # the first of each
-    if not by_modality:
-        raise ValueError(f'{cfg.filename or "The config"} does not say how test images are loaded: it has neither '
-                         'test_dataloader nor val_dataloader nor test_pipeline.')
+    by_modality = tested_datasets(cfg)
     if len(by_modality) == 1:
         (known, dataset), = by_modality.items()
         return InferencePipeline(dataset.pipeline, modality or known)
@@ -127,6 +122,20 @@ def inference_pipeline(cfg: Config, modality: str | None = None) -> InferencePip
         raise ValueError(f'What are the images? {cfg.filename or "The config"} tests on '
                          f'{", ".join(sorted(by_modality))}: choose one as `modality`, not {modality}.')
     return InferencePipeline(by_modality[modality].pipeline, modality)
+
+
+def tested_datasets(cfg: Config) -> dict[str, ConfigDict]:
+    """Modality to the data set that :func:`inference_pipeline` takes for it.
+
+    Raises:
+        ValueError: The config says nothing of testing.
+    """
+    loaders = [cfg.get(name) for name in ('test_dataloader', 'val_dataloader')]
+    datasets = [each for loader in loaders if loader for each in _leaves(loader.dataset)] or list(_unlabelled(cfg))
+    if not datasets:
+        raise ValueError(f'{cfg.filename or "The config"} does not say how test images are loaded: it has neither '
+                         'test_dataloader nor val_dataloader nor test_pipeline.')
+    return {each.get('modality', 'rgb'): each for each in reversed(datasets)}  # the first of each
 
 
 def as_picture(img: np.ndarray) -> np.ndarray:

@@ -13,8 +13,9 @@ import os
 import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict, DictAction
@@ -119,7 +120,7 @@ def _shard(text: str) -> tuple[int, int]:
 def _run(args: argparse.Namespace) -> int:
     cfg = _read_config(args)
     init_default_scope(cfg.get('default_scope', 'mmdass'))
-    translator = _build_translator(cfg, args).to(_device())
+    translator = build_translator(cfg, args.denoiser, args.segmentor).to(_device())
     source = DATASETS.build(cfg.source_dataset)
     recipe = translation_recipe(translator, cfg)
     indices = range(len(source))[:args.limit]
@@ -143,13 +144,23 @@ def _run(args: argparse.Namespace) -> int:
     return status
 
 
-def _read_config(args: argparse.Namespace) -> Config:
-    cfg = load_config(args.config, args.cfg_options)
+def load_translation_config(config: str | Path, options: Mapping[str, Any] | None = None) -> Config:
+    """Read a config that says how to translate; ``options`` as of ``load_config``.
+
+    Raises:
+        TranslationError: It has no translator, no guide or no source.
+    """
+    cfg = load_config(config, options)
     missing = [name for name in ('translator', 'model', 'source_dataset') if name not in cfg]
     if missing:
         raise TranslationError(
-            f'{args.config} has no {", ".join(missing)}. Take a config of configs/sgg_ptl that translates, such as '
+            f'{config} has no {", ".join(missing)}. Take a config of configs/sgg_ptl that translates, such as '
             'gta_to_cityscapes.py.')
+    return cfg
+
+
+def _read_config(args: argparse.Namespace) -> Config:
+    cfg = load_translation_config(args.config, args.cfg_options)
     if args.profile:
         set_profile(cfg.translator, args.profile)
         cfg.merge_from_dict(args.cfg_options or {})
@@ -187,25 +198,37 @@ def _patterns(folder: Path) -> list[str]:
     return [f'**/*{suffix}' for suffix in sorted(found)]
 
 
-def _build_translator(cfg: Config, args: argparse.Namespace) -> nn.Module:
-    denoiser, given = cfg.translator.denoiser, args.denoiser
-    if given and Path(given).is_dir():
-        denoiser.pop('unet', None)
-        is_adapter = Path(given, 'pytorch_lora_weights.safetensors').is_file()
-        denoiser['lora' if is_adapter else 'pretrained'], given = given, None
-    elif not given and not any(denoiser.get(name) for name in ('pretrained', 'init_cfg')):
+def build_translator(cfg: Config, denoiser: str | None = None, segmentor: str | None = None) -> nn.Module:
+    """The translator of a config with its denoiser's weights and, if it has SGG hooks, its guide.
+
+    Args:
+        cfg: What :func:`load_translation_config` gives.
+        denoiser: The denoiser's checkpoint, or a folder in diffusers' layout; None for those that the config names.
+        segmentor: Checkpoint of the guide; None for the config's ``load_from``.
+
+    Raises:
+        TranslationError: There are no weights.
+        CheckpointError: Weights do not fit.
+    """
+    weights = cfg.translator.denoiser
+    if denoiser and Path(denoiser).is_dir():
+        weights.pop('unet', None)
+        is_adapter = Path(denoiser, 'pytorch_lora_weights.safetensors').is_file()
+        weights['lora' if is_adapter else 'pretrained'], denoiser = denoiser, None
+    elif not denoiser and not any(weights.get(name) for name in ('pretrained', 'init_cfg')):
         raise TranslationError(
-            f'{args.config} names no weights of its denoiser. Train one (configs/sgg_ptl/denoiser_*.py) and give its '
+            f'{cfg.filename} names no weights of its denoiser. Train one (configs/sgg_ptl/denoiser_*.py) and give its '
             'checkpoint or folder as --denoiser.')
     translator = MODELS.build(cfg.translator)
-    if given:
-        _load(translator.denoiser, given)
+    if denoiser:
+        _load(translator.denoiser, denoiser)
     if translator.sgg_hooks:
-        checkpoint = args.segmentor or cfg.get('load_from')
+        checkpoint = segmentor or cfg.get('load_from')
         if not checkpoint:
             raise TranslationError(
                 'Labels guide through a trained segmentor: give the checkpoint of the model in '
-                f'{args.config} as --segmentor, or translate without guidance (--cfg-options translator.sgg_hooks=[]).')
+                f'{cfg.filename} as --segmentor, or translate without guidance '
+                '(--cfg-options translator.sgg_hooks=[]).')
         translator.guide_with(load_segmentor(cfg, checkpoint))
     return translator
 

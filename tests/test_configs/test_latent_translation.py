@@ -1,6 +1,5 @@
 """The latent variant from end to end: fit to infrared, translate with labels, and train MADM on the result."""
 
-from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from tiny_madm import SIZE
 from tiny_translator import make_segmentor
 
 from mmdass.apis import translate_dataset
-from mmdass.apis.translate_command import _build_translator
+from mmdass.apis.translate_command import build_translator
 from mmdass.registry import DATASETS, MODELS
 from mmdass.utils.config import load_config
 
@@ -65,8 +64,7 @@ def test_the_verb_takes_an_adapters_folder(tmp_path):
     latent = dict(type='LatentDenoiser', random_init=SIZE)
     MODELS.build(dict(latent, lora=dict(rank=3))).export(tmp_path / 'adapter')
     cfg = ConfigDict(translator=dict(type='DiffusionTranslator', denoiser=dict(latent, lora='elsewhere')))
-    arguments = Namespace(denoiser=str(tmp_path / 'adapter'), segmentor=None, config='latent_translate.py')
-    assert _build_translator(cfg, arguments).denoiser.unet.peft_config['default'].r == 3
+    assert build_translator(cfg, str(tmp_path / 'adapter')).denoiser.unet.peft_config['default'].r == 3
 
 
 @pytest.mark.parametrize('config', ['latent_translate', 'latent_translate_toy'])

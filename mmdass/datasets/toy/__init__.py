@@ -1,6 +1,6 @@
 """The toy world: procedural street scenes with one geometry and many sensors."""
 
 from .dataset import RenderToyScene, ToyStreetDataset
-from .scene import TOY_WORLD_VERSION, ToyScene, ToyStreet
+from .scene import MODALITIES, TOY_WORLD_VERSION, ToyScene, ToyStreet
 
-__all__ = ['TOY_WORLD_VERSION', 'RenderToyScene', 'ToyScene', 'ToyStreet', 'ToyStreetDataset']
+__all__ = ['MODALITIES', 'TOY_WORLD_VERSION', 'RenderToyScene', 'ToyScene', 'ToyStreet', 'ToyStreetDataset']

@@ -6,11 +6,9 @@ from mmseg.datasets import BaseSegDataset
 from mmdass.registry import DATASETS, TRANSFORMS
 
 from .appearance import LABEL_SPACE
-from .scene import ToyScene, ToyStreet
+from .scene import MODALITIES, ToyStreet
 
 _SPLITS = dict(train=0, val=1_000_000)  # the first scene of each split, and so the most images that 'train' can have
-_RENDER = dict(
-    rgb=ToyScene.rgb, depth=ToyScene.depth8, infrared=ToyScene.infrared, event=ToyScene.event_image)
 
 
 @DATASETS.register_module()
@@ -51,7 +49,7 @@ class ToyStreetDataset(BaseSegDataset):
         with_label: bool = True,
         **kwargs,
     ) -> None:
-        _require_one_of('modality', modality, tuple(_RENDER))
+        _require_one_of('modality', modality, MODALITIES)
         _require_one_of('split', split, tuple(_SPLITS))
         _require_one_of('look', look, (None, 'synthetic', 'real') if modality == 'rgb' else (None,))
         if not 0 < num_images <= _SPLITS['val']:
@@ -89,8 +87,7 @@ class RenderToyScene(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         scene = results.pop('toy_scene')
-        arguments = (results['look'],) if results['look'] else ()
-        results['img'] = _RENDER[results['modality']](scene, *arguments)
+        results['img'] = scene.picture(results['modality'], results['look'])
         results['img_shape'] = results['ori_shape'] = results['img'].shape[:2]
         if results['with_label']:
             results['gt_seg_map'] = scene.label

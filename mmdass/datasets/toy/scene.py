@@ -16,6 +16,10 @@ TOY_WORLD_VERSION = 1
 _PURPOSES = ('geometry', 'weather', 'colours', 'heats', 'rgb', 'infrared', 'event', 'event times')
 
 
+MODALITIES = ('rgb', 'depth', 'infrared', 'event')
+"""What a toy scene can be seen by."""
+
+
 class ToyStreet:
     """An endless supply of procedural street scenes in the eleven classes of 'madm11'.
 
@@ -100,6 +104,12 @@ class ToyScene:
             image = self._radiance(self._buffer, grain=1.5, sight=self._weather.sight)
             return render.real_look(image, self._stream('rgb'))
         raise ValueError(f"A toy scene has the looks 'synthetic' and 'real', not {look!r}.")
+
+    def picture(self, modality: str, look: str | None = None) -> np.ndarray:
+        """What one of :data:`MODALITIES` sees, (H, W, 3) uint8 BGR; ``look`` is that of :meth:`rgb`."""
+        if modality == 'rgb':
+            return self.rgb(look or 'synthetic')
+        return dict(depth=self.depth8, infrared=self.infrared, event=self.event_image)[modality]()
 
     def depth8(self) -> np.ndarray:
         """Depth in CARLA's logarithmic code: near is dark, 1000 metres and the sky are white."""

@@ -1,0 +1,42 @@
+"""What `mmdass demo` shows without being told, and what it says when something is missing."""
+
+import sys
+
+import pytest
+
+from mmdass.demo import command
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(path, text='') -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_it_shows_what_make_demo_left_even_in_a_moved_folder(folder):
+    assert command._models(None) == {}
+    write(folder / 'work_dirs/toy_event/last_checkpoint', '/elsewhere/work_dirs/toy_event/iter_300.pth')
+    assert command._models(None) == {
+        'toy_event': ('mmdass::madm/toy_event.py', 'work_dirs/toy_event/iter_300.pth')}
+
+
+def test_the_newest_stage_guides(folder):
+    assert command._toy_guide() is None
+    for name in ('source_only', 'stage_1', 'stage_3', 'stage_2'):
+        write(folder / f'work_dirs/toy/{name}.pth')
+    assert command._toy_guide().name == 'stage_3.pth'
+
+
+def test_without_gradio_it_says_what_to_install(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, 'gradio', None)
+    assert command.main([]) == 1
+    assert "pip install 'mmdass[demo]'" in capsys.readouterr().err
+
+
+def test_it_answers_this_machine_alone_unless_asked():
+    assert command._parser().parse_args([]).host == '127.0.0.1'
