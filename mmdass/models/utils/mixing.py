@@ -1,6 +1,7 @@
 """Class mixing of source and target images."""
 
 import torch
+from mmengine.dist import all_reduce
 from mmengine.model import BaseModule
 from torch import Tensor
 
@@ -15,15 +16,16 @@ class ClassMix(BaseModule):
     device: how many classes there are is never read.
 
     Args:
-        pool: 'batch': the classes to choose from are the whole batch's (DAFormer, MADM); 'sample': the sample's own.
+        pool: 'batch': the classes to choose from are the whole batch's (DAFormer, MADM); 'all_ranks': those of all
+            ranks' batches; 'sample': the sample's own.
         mix_ignored: Treat the ignored label 255 as a class that can be pasted (DAFormer, MADM).
         init_cfg: MMEngine's initialisation config.
     """
 
     def __init__(self, pool: str = 'batch', mix_ignored: bool = True, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
-        if pool not in ('batch', 'sample'):
-            raise ValueError(f"pool must be 'batch' or 'sample', not {pool!r}")
+        if pool not in ('batch', 'all_ranks', 'sample'):
+            raise ValueError(f"pool must be 'batch', 'all_ranks' or 'sample', not {pool!r}")
         self.pool, self.mix_ignored = pool, mix_ignored
 
     def forward(self, label: Tensor, generator: torch.Generator) -> Tensor:
@@ -40,8 +42,11 @@ class ClassMix(BaseModule):
         present.scatter_(1, label.flatten(1).long(), True)
         if not self.mix_ignored:
             present[:, 255] = False
-        if self.pool == 'batch':
-            present = present.any(0, keepdim=True).expand_as(present)
+        if self.pool != 'sample':
+            pool = present.any(0).byte()
+            if self.pool == 'all_ranks':
+                all_reduce(pool, 'max')
+            present = pool.bool().expand_as(present)
         score = torch.rand(present.shape, generator=generator).to(label.device, non_blocking=True)
         rank = torch.where(present, score, 2.0).argsort(dim=1).argsort(dim=1)
         chosen = rank < (present.sum(1, keepdim=True) + 1) // 2

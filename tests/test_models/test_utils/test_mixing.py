@@ -66,5 +66,5 @@ def test_paste():
 
 
 def test_an_unknown_pool_is_refused():
-    with pytest.raises(ValueError, match="'batch' or 'sample', not 'world'"):
+    with pytest.raises(ValueError, match="'batch', 'all_ranks' or 'sample', not 'world'"):
         ClassMix(pool='world')
