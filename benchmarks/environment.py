@@ -1,13 +1,5 @@
-"""What numbers were made with, as stored beside them."""
+"""What numbers were made with, as stored beside them: the same as by `mmdass benchmark`."""
 
-import platform
-import time
+from mmdass.benchmarks.result import environment
 
-import torch
-
-
-def environment() -> dict[str, str | int]:
-    """Versions, processor, threads and date."""
-    return dict(
-        python=platform.python_version(), torch=torch.__version__, processor=platform.processor() or 'CPU',
-        threads=torch.get_num_threads(), date=time.strftime('%Y-%m-%d'))
+__all__ = ['environment']

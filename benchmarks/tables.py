@@ -59,7 +59,7 @@ def toy_calibration() -> str:
 
 def toy_profiles() -> str:
     """The profiles of `mmdass benchmark translate`."""
-    profiles = json.loads((RESULTS / 'toy_profiles.json').read_text())['profiles']
+    profiles = json.loads((RESULTS / 'toy_profiles.json').read_text())['figures']['profiles']
     return _table(['profile', 'steps', 'TFLOP an image', 'seconds an image', 'label consistency', '95 % interval'], [
         [f'`{name}`', str(figures['steps']), f'{figures["tflop_per_image"]:.4f}', f'{figures["seconds_per_image"]:.2f}',
          f'{figures["consistency"]["mIoU"]:.1f}', '{:.1f} to {:.1f}'.format(*figures['consistency']['interval'])]

@@ -179,11 +179,8 @@ class DASegInferencer(MMSegInferencer):
                 for each in (inputs if isinstance(inputs, (list, tuple)) else [inputs])]
 
     def _init_model(self, cfg: Config, weights: str | None, device: str = 'cpu') -> nn.Module:
-        if weights is None:
-            raise ValueError('DASegInferencer needs `weights`, a checkpoint: a model with random weights segments '
-                             'nothing.')
         self._take_over_windows(cfg.model.get('segmentor', cfg.model))
-        model = load_segmentor(cfg, weights, device)
+        model = self._load_model(cfg, weights, device)
         model.cfg = cfg
         if self.role is not None:
             if not hasattr(model, 'predict_role'):
@@ -192,6 +189,12 @@ class DASegInferencer(MMSegInferencer):
         model.dataset_meta = self._label_space(cfg, model).metainfo
         self._threshold = getattr(model.decode_head, 'threshold', None)
         return model
+
+    def _load_model(self, cfg: Config, weights: str | None, device: str) -> nn.Module:
+        if weights is None:
+            raise ValueError('DASegInferencer needs `weights`, a checkpoint: a model with random weights segments '
+                             'nothing.')
+        return load_segmentor(cfg, weights, device)
 
     def _take_over_windows(self, segmentor: dict) -> None:
         """The windows by which the config tests are ours, unless others were asked for; the model itself sees whole."""

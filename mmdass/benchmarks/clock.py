@@ -7,14 +7,14 @@ import torch
 
 
 def seconds_of(call: Callable[[], object]) -> float:
-    """Wall-clock seconds of a call, work on a GPU included."""
-    _synchronize()
-    start = time.perf_counter()
+    """Seconds that a call takes: by CUDA's own events where there is a GPU, else by the clock."""
+    if not torch.cuda.is_available():
+        start = time.perf_counter()
+        call()
+        return time.perf_counter() - start
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    begin.record()
     call()
-    _synchronize()
-    return time.perf_counter() - start
-
-
-def _synchronize() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    end.record()
+    end.synchronize()
+    return begin.elapsed_time(end) / 1000

@@ -2,7 +2,6 @@
 
 import argparse
 import itertools
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -13,6 +12,8 @@ from mmengine.runner import Runner
 
 from mmdass.registry import DATASETS
 from mmdass.utils.config import load_config
+
+from .result import write_result
 
 
 def measure_worker(dataset: dict, num: int, seed: int = 0) -> dict:
@@ -94,9 +95,7 @@ def main(argv: list[str]) -> int:
     init_default_scope(cfg.get('default_scope', 'mmdass'))
     figures = measure(cfg, args.num)
     print(format_figures(figures))
-    if args.json:
-        with open(args.json, 'w', encoding='utf-8') as file:
-            json.dump(figures, file, indent=2)
+    write_result(args.json, 'data', argv, figures)
     return 0
 
 

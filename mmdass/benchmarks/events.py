@@ -1,7 +1,6 @@
 """`mmdass benchmark events`: events per second of each representation, on one core, without reading a file."""
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
@@ -9,6 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from mmdass.datasets.events import REPRESENTATIONS, Events
+
+from .result import write_result
 
 
 def random_events(number: int, height: int = 480, width: int = 640) -> Events:
@@ -44,7 +45,5 @@ def main(argv: list[str]) -> int:
     print(f'{args.events} events a window, 480 x 640, median of {args.repeats}:')
     for name, rate in rates.items():
         print(f'  {name:12} {rate / 1e6:8.1f} million events/s')
-    if args.json:
-        with open(args.json, 'w', encoding='utf-8') as file:
-            json.dump(dict(events=args.events, repeats=args.repeats, events_per_second=rates), file, indent=2)
+    write_result(args.json, 'events', argv, dict(events=args.events, repeats=args.repeats, events_per_second=rates))
     return 0

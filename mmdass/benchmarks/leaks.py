@@ -1,7 +1,6 @@
 """`mmdass benchmark leaks CONFIG`: memory and open files of a training and its data workers over many iterations."""
 
 import argparse
-import json
 import tempfile
 
 import numpy as np
@@ -11,6 +10,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmdass.utils.config import load_config
+
+from .result import write_result
 
 
 class UsageHook(Hook):
@@ -23,11 +24,13 @@ class UsageHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
     ) -> None:
-        """Count. A worker's memory is what it has written to, as the rest is shared."""
+        """Count. What processes share counts for each of them: a worker that changes a page which it inherited, and so
+        needs one of its own, takes no more by that, and only what is new does.
+        """
         if self.every_n_train_iters(runner, self.interval):
             main = psutil.Process()
             processes = [main, *main.children(recursive=True)]
-            memory = sum(process.memory_full_info().uss for process in processes)
+            memory = sum(process.memory_info().rss for process in processes)
             self.usage.append((runner.iter + 1, memory, sum(process.num_fds() for process in processes)))
 
 
@@ -73,7 +76,5 @@ def main(argv: list[str]) -> int:
     figures = measure(load_config(args.config, args.cfg_options), args.iterations)
     print(f'over the second half of {args.iterations} iterations, a thousand of them: '
           f'{figures["memory_mib_per_1000"]:+.2f} MiB, {figures["files_per_1000"]:+.2f} open files')
-    if args.json:
-        with open(args.json, 'w', encoding='utf-8') as file:
-            json.dump(figures, file, indent=2)
+    write_result(args.json, 'leaks', argv, figures)
     return 0

@@ -5,7 +5,6 @@ trains is taken as twice its forward pass.
 """
 
 import argparse
-import json
 import statistics
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -27,6 +26,7 @@ from mmdass.utils.config import load_config
 from mmdass.utils.memory import peak_memory
 
 from .clock import seconds_of
+from .result import write_result
 
 
 def measure(model: UDASegmentor, optim_wrapper: dict, size: tuple[int, int], batch_size: int, steps: int) -> dict:
@@ -142,9 +142,7 @@ def main(argv: list[str]) -> int:
     size = tuple(args.size or cfg.model.data_preprocessor.source.size)
     figures = measure(model, cfg.optim_wrapper, size, args.batch_size, args.steps)
     print(format_figures(figures))
-    if args.json:
-        with open(args.json, 'w', encoding='utf-8') as file:
-            json.dump(figures, file, indent=2)
+    write_result(args.json, 'step', argv, figures)
     return 0
 
 

@@ -5,7 +5,6 @@ same images. With --judge an independent segmentor says how well the translated 
 """
 
 import argparse
-import json
 import time
 from collections import UserList
 from collections.abc import Callable
@@ -31,6 +30,7 @@ from mmdass.utils.memory import peak_memory
 
 from .clock import seconds_of
 from .literal_guidance import LiteralLocalClassGuidance
+from .result import write_result
 
 Batch = tuple[Tensor, Tensor, list[str]]  # what DiffusionTranslator.translate takes
 _LCG = {'unguided': [], 'literal': [LiteralLocalClassGuidance(every=1, phase=0)],
@@ -209,9 +209,7 @@ def main(argv: list[str]) -> int:
     for profile in args.profiles:
         figures['profiles'][profile] = measure_profile(build(profile), batches, judge, classes)
         print(format_profile(profile, figures['profiles'][profile]), flush=True)
-        if args.json:
-            with open(args.json, 'w', encoding='utf-8') as file:
-                json.dump(figures, file, indent=2)
+        write_result(args.json, 'translate', argv, figures)
     return 0
 
 

@@ -34,7 +34,7 @@ def test_growth_is_that_of_the_training(tiny_config_file, tmp_path, hooks, leak)
     figures = tmp_path / 'leaks.json'
     assert main(['leaks', str(tiny_config_file), '--iterations', '40', '--json', str(figures),
                  '--cfg-options', 'default_hooks.logger.interval=99']) == 0
-    found = json.loads(figures.read_text())
+    found = json.loads(figures.read_text())['figures']
     assert found['iterations'] == list(range(1, 41))
     assert abs(found['files_per_1000'] - 1000 * len(hooks)) < 1
     assert (found['memory_mib_per_1000'] > 1500) == bool(hooks)

@@ -37,7 +37,7 @@ def test_both_forms_of_lcg_and_each_profile_on_the_same_images(config, tmp_path,
         '--judge', 'judge.py', 'judge.pth', '--json', str(tmp_path / 'figures.json'),
         '--cfg-options', 'translator.num_steps=2'])
     assert status == 0
-    figures = json.loads((tmp_path / 'figures.json').read_text())
+    figures = json.loads((tmp_path / 'figures.json').read_text())['figures']
     assert (figures['images'], figures['size']) == (3, [16, 32])
     lcg = figures['lcg']
     assert lcg['seconds'].keys() == {'unguided', 'literal', 'one batch'} and min(lcg['seconds'].values()) > 0
@@ -54,7 +54,7 @@ def test_both_forms_of_lcg_and_each_profile_on_the_same_images(config, tmp_path,
 def test_noise_of_any_size_and_a_random_denoiser(config, tmp_path):
     main([str(config), '--images', '2', '--size', '8', '32', '--lcg-steps', '0', '--profiles', 'fast',
           '--random-init', 'tiny', '--json', str(tmp_path / 'f.json'), '--cfg-options', 'translator.num_steps=1'])
-    figures = json.loads((tmp_path / 'f.json').read_text())
+    figures = json.loads((tmp_path / 'f.json').read_text())['figures']
     assert figures['size'] == [8, 32] and 'lcg' not in figures
     assert 'consistency' not in figures['profiles']['fast']
 
