@@ -21,7 +21,7 @@ demo: .venv
 test: .venv
 	.venv/bin/python $(PYTEST)
 
-test-slow: .venv
+test-slow: .venv/.demo
 	.venv/bin/python $(PYTEST) -m slow
 
 test-openmmlab: .venv-openmmlab
@@ -43,6 +43,11 @@ docs: .venv-docs
 .venv/.installed: $(PACKAGING)
 	$(PYTHON) -m venv .venv
 	PIP_CONSTRAINT=constraints.txt .venv/bin/pip install $(TORCH) setuptools -e '.[onedl,events,test]'
+	touch $@
+
+# What the demo page is tested with: Gradio, and Playwright, which drives Debian's Chromium.
+.venv/.demo: .venv/.installed
+	PIP_CONSTRAINT=constraints.txt .venv/bin/pip install $(TORCH) -e '.[onedl,demo]' playwright
 	touch $@
 
 .venv-openmmlab/.installed: $(PACKAGING)

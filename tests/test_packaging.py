@@ -34,7 +34,7 @@ def test_the_extras_name_one_family_each():
 
 def test_the_lock_pins_everything_that_we_require():
     pins = [line.partition('==')[0].lower() for line in (ROOT / 'constraints.txt').read_text().splitlines()]
-    for name in ('runtime', 'onedl', 'events', 'export', 'docs', 'test'):
+    for name in ('runtime', 'onedl', 'events', 'export', 'demo', 'docs', 'test'):
         for line in (ROOT / f'requirements/{name}.txt').read_text().splitlines():
             assert re.match(r'[\w-]+', line)[0].lower() in pins
 

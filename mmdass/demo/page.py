@@ -33,7 +33,7 @@ def build_page(segmentors: Mapping[str, DemoSegmentor], translator: DemoTranslat
         translator: Of the second tab; None for none.
         missing: What a tab without a model says, as Markdown.
     """
-    with gr.Blocks(title='mmdass', analytics_enabled=False, delete_cache=(600, 3600)) as page:
+    with gr.Blocks(title='mmdass', analytics_enabled=False, delete_cache=(600, 3600), fill_width=True) as page:
         gr.Markdown('# mmdass')
         with gr.Tab('Segment'):
             if segmentors:
@@ -57,7 +57,7 @@ def _lay_out_segmentation(page: gr.Blocks, segmentors: Mapping[str, DemoSegmento
             scene = gr.Slider(0, NUM_SCENES - 1, 0, step=1, label='Toy scene', elem_id='scene')
             upload = _upload('segment-upload')
             timestep = gr.Slider(
-                0, first.last_timestep or 0, 0, step=1, label='DPLG timestep', elem_id='timestep',
+                0, first.last_timestep or 1, 0, step=1, label='DPLG timestep', elem_id='timestep',
                 info='How much noise is added before the model looks; 0 is what it is tested with.',
                 interactive=first.last_timestep is not None)
         with gr.Column(scale=3):
@@ -68,8 +68,9 @@ def _lay_out_segmentation(page: gr.Blocks, segmentors: Mapping[str, DemoSegmento
                 shown += [
                     _picture(name) for name in ('Confidence (yellow: sure)', 'Decoded LPLR', 'Changed by the noise')]
             legend = gr.HTML()
+    controls, outputs = [model, modality, scene, upload, timestep], [status, *shown, legend]
 
-    @_in_a_sentence(7)
+    @_in_a_sentence(len(outputs))
     def segment(model: str, modality: str, scene: int, upload: str | None, timestep: int) -> list[Any]:
         chosen = segmentors[model]
         modality = modality if modality in chosen.modalities else chosen.modalities[0]  # the model has just changed
@@ -80,9 +81,8 @@ def _lay_out_segmentation(page: gr.Blocks, segmentors: Mapping[str, DemoSegmento
     def offer(model: str) -> list[Any]:
         chosen = segmentors[model]
         return [gr.Radio(chosen.modalities, value=chosen.modalities[0]),
-                gr.Slider(maximum=chosen.last_timestep or 0, value=0, interactive=chosen.last_timestep is not None)]
+                gr.Slider(maximum=chosen.last_timestep or 1, value=0, interactive=chosen.last_timestep is not None)]
 
-    controls, outputs = [model, modality, scene, upload, timestep], [status, *shown, legend]
     gr.on([page.load, *(control.change for control in controls)], segment, controls, outputs,
           trigger_mode='always_last', show_progress='minimal', show_progress_on=shown[1], **_ONE_AT_A_TIME)
     model.change(offer, model, [modality, timestep], **_ONE_AT_A_TIME)
@@ -111,9 +111,10 @@ def _lay_out_translation(translator: DemoTranslator) -> None:
                 0, 1, 0, step=1, label='Reverse step', info='First translate.', interactive=False, elem_id='step')
             with gr.Row():
                 frame = [_picture(name) for name in ('State', 'Clean picture that the denoiser sees in it')]
-    frames = gr.State([], time_to_live=3600)
+    frames = gr.State(time_to_live=3600)
+    outputs = [status, *shown, frames]
 
-    @_in_a_sentence(5)
+    @_in_a_sentence(len(outputs))
     def translate(
         number: int, upload: str | None, start: int, guided: bool, progress: gr.Progress = gr.Progress()  # noqa: B008
     ) -> list[Any]:
@@ -122,17 +123,18 @@ def _lay_out_translation(translator: DemoTranslator) -> None:
         label = None if walk.label is None else _enlarged(walk.label, translator.colours)
         return [_outcome(walk, guided), _enlarged(walk.source), label, _enlarged(walk.result), frames]
 
-    def begin(frames: list) -> gr.Slider:
-        return gr.Slider(maximum=max(len(frames) - 1, 1), value=0, interactive=len(frames) > 1)
+    def begin(frames: list | None) -> gr.Slider:
+        last = len(frames or [0]) - 1
+        return gr.Slider(maximum=max(last, 1), value=0, interactive=last > 0)
 
-    def show(frames: list, step: int) -> list[Any]:
+    def show(frames: list | None, step: int) -> list[Any]:
         if not frames:
             return [gr.Slider(info='First translate.'), None, None]
         timestep, pictures = frames[min(int(step), len(frames) - 1)]
         return [gr.Slider(info=f'Timestep {timestep}'), *pictures]
 
     button.click(
-        translate, [number, upload, start, guided], [status, *shown, frames], show_progress_on=shown[2],
+        translate, [number, upload, start, guided], outputs, show_progress_on=shown[2],
         **_ONE_AT_A_TIME,
     ).then(begin, frames, step, api_visibility='private').then(
         show, [frames, step], [step, *frame], api_visibility='private')
@@ -178,7 +180,7 @@ def _summary(found: Segmentation, clean: Segmentation, timestep: int) -> str:
         text += f', **{100 * (found.label.numpy() == found.truth).mean():.0f} %** of the pixels right'
     if timestep:
         changed = 100 * (found.label != clean.label).float().mean()
-        text += f'; the noise of timestep {timestep} changed **{changed:.0f} %** of them'
+        text += f'. The noise of timestep {timestep} changed the class of **{changed:.0f} %**'
     return text + '.'
 
 
