@@ -47,6 +47,8 @@ def trace(model: nn.Module, size: Sequence[int]) -> tuple[ExportedProgram, str, 
     Raises:
         ExportError: It cannot be traced at all.
     """
+    with torch.no_grad():
+        model(random_pictures(2, *size))  # what a model draws once and keeps must not be drawn by the program
     reasons = []
     for freedom, dimensions in FREEDOMS.items():
         shapes = ({dimension: Dim.DYNAMIC for dimension in dimensions}, )

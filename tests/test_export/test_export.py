@@ -6,6 +6,7 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 from mmseg.structures import SegDataSample
+from tiny_madm import madm_cfg, tiny_backbone
 from torch import nn
 
 from mmdass.apis.load_segmentor import load_segmentor
@@ -113,6 +114,36 @@ def test_pt2_is_loaded_by_pytorch_alone(saved, tmp_path):
     pictures = formats.random_pictures(1, 96, 80)
     expected, _ = DeployableSegmentor(load_segmentor(*saved))(pictures)
     assert program.module()(pictures)[0].equal(expected)
+
+
+class _Noisy(nn.Module):
+    """The noise of a diffusion backbone, alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.noise_like = MODELS.build(tiny_backbone(noise_resize='draw'))._noise_like
+
+    def forward(self, images):
+        return images[..., 0], images[..., 0] + self.noise_like(images.permute(0, 3, 1, 2))[:, 0]
+
+
+def test_the_noise_of_a_size_is_in_the_file_and_not_drawn_by_it(tmp_path):
+    model, pictures = _Noisy(), formats.random_pictures(2, 32, 48)
+    program, freedom, _ = formats.trace(model, (32, 48))
+    formats.write_pt2(program, tmp_path / 'noise.pt2', {})
+    exported = formats.read_pt2(tmp_path / 'noise.pt2')
+    assert freedom == 'any batch of one size'
+    for _ in range(2):
+        assert exported(pictures)[1].equal(model(pictures)[1])
+
+
+@pytest.mark.slow
+def test_a_diffusion_backbone_is_exported_whole(tmp_path):
+    cfg = madm_cfg()
+    cfg.segmentor.backbone.noise_resize = 'draw'
+    # 8 x 16 latents, but the model's noise is of 8 x 8.
+    said = export_segmentor(*_save(tmp_path, cfg), tmp_path / 'model.pt2', size=(64, 128))
+    assert 'takes any batch of one size' in said
 
 
 class _FixedSize(nn.Module):

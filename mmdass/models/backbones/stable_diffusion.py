@@ -109,6 +109,7 @@ class StableDiffusionBackbone(StableDiffusionRecipe, BaseModule):
         self.taps, self.decode_output, self.vae_dtype = tuple(taps), decode_output, getattr(torch, vae_dtype)
         self.noise_seed, self.noise_resize, self.paper_noise = noise_seed, noise_resize, paper_noise
         self.register_buffer('noise', self._draw_noise(noise_size))
+        self._last_drawn = self.noise
         self.register_buffer('empty_prompt', parts.empty_prompt)
         self.conditioning = conditioning and MODELS.build(
             dict(
@@ -247,8 +248,15 @@ class StableDiffusionBackbone(StableDiffusionRecipe, BaseModule):
         if self.noise.shape[-2:] == size:
             return self.noise
         if self.noise_resize == 'draw':
-            return self._draw_noise(size).to(latents.device, non_blocking=True)
+            return self._noise_of(size, latents.device)
         return F.interpolate(self.noise, size, mode='bicubic', align_corners=False)
+
+    def _noise_of(self, size: torch.Size, device: torch.device) -> Tensor:
+        """The noise drawn for a size. The last is kept: a traced graph takes it as it is, and would draw another."""
+        noise = self._last_drawn
+        if noise.shape[-2:] != size or noise.device != device:
+            noise = self._last_drawn = self._draw_noise(size).to(device, non_blocking=True)
+        return noise
 
     @contextmanager
     def _tapped(self, time_residual: Tensor | None) -> Iterator[dict[str, Tensor]]:
