@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -27,6 +28,18 @@ ADAPTATION = dict(
     madm_without_dplg='MADM without DPLG', madm_without_lplr='MADM without LPLR',
     weight_1='MADM, LPLR with weight 1 instead of 20', madm='MADM',
     oracle="the target's labels (oracle)")
+GUIDES = dict(
+    segformer_300="the toy's g, 300 iterations", segformer_1200='the same, 1200 iterations',
+    unet_1200='a U-Net, 1200 iterations')
+METHODS = dict(
+    source_only='source only', dacs='DACS', daformer='DAFormer', mic='MIC', madm='MADM',
+    distilled='SegFormer-B0, distilled from MADM', oracle="the target's labels (oracle)")
+REAL_TASKS = dict(
+    camvid_to_thermal='CamVid to RoadScene thermal', camvid_to_events='CamVid to simulated events',
+    nyu_to_depth='NYUv2 RGB to depth', camvid_to_dusk='CamVid day to dusk')
+REAL_ROWS = dict(
+    segformer_source_only='SegFormer-B0, source only', segformer='SegFormer-B0, self-training',
+    madm_source_only='toy-sd, source only', madm='toy-sd, MADM')
 PRIORS = dict(random_unet='random U-Net', frozen_unet='toy-sd, frozen', adapters='toy-sd, adapters', madm='toy-sd')
 
 
@@ -57,6 +70,17 @@ def toy_calibration() -> str:
          '{:.1f} to {:.1f}'.format(*row['interval']), f'{row["kid"]:.4f}'] for row in rows])
 
 
+def toy_guides() -> str:
+    """Rows of benchmarks/toy_guides.py."""
+    rows = json.loads((RESULTS / 'toy_guides.json').read_text())['rows']
+    return _table(
+        ['guide', 'its mIoU on source, target', 'scale', 'label consistency', '95 % interval', 'by its own word',
+         'trained on'],
+        [[GUIDES[row['guide']], f'{row["synthetic"]:.1f}, {row["real"]:.1f}', str(row.get('scale', 'unguided')),
+          f'{row["consistency"]:.1f}', '{:.1f} to {:.1f}'.format(*row['interval']), f'{row["own_consistency"]:.1f}',
+          _spread(row['mIoU'], 1) if 'mIoU' in row else '-'] for row in rows])
+
+
 def toy_profiles() -> str:
     """The profiles of `mmdass benchmark translate`."""
     profiles = json.loads((RESULTS / 'toy_profiles.json').read_text())['figures']['profiles']
@@ -71,12 +95,41 @@ def toy_adaptation(modality: str, titles: dict[str, str]) -> str:
     rows = []
     for row, title in titles.items():
         paths = sorted((RESULTS / 'toy_adaptation' / modality).glob(f'{row}_[0-9]*.json'))
-        scores = [json.loads(path.read_text())['scores'] for path in paths]
-        if scores:
-            student = [score.get('student/mIoU', score.get('mIoU')) for score in scores]
-            teacher = [score.get('teacher/mIoU') for score in scores]
-            rows.append([title, _spread(student, 1), _spread(teacher, 1), str(len(scores))])
+        runs = [json.loads(path.read_text()) for path in paths]
+        if runs:
+            rows.append([title, *_student_and_teacher(runs), str(len(runs))])
     return _table(['', 'mIoU', 'of the teacher', 'seeds'], rows)
+
+
+def toy_methods() -> str:
+    """Rows of benchmarks/toy_methods.py, mean and standard deviation over their seeds."""
+    rows = []
+    for row, title in METHODS.items():
+        runs = [json.loads(path.read_text()) for path in sorted((RESULTS / 'toy_methods').glob(f'{row}_[0-9]*.json'))]
+        if runs:
+            rows.append([
+                title, *_student_and_teacher(runs), str(len(runs)), f'{runs[0]["parameters"] / 1e6:.2f}',
+                f'{mean(run["seconds_per_step"] for run in runs):.2f}',
+                f'{1 / mean(run["seconds_per_image"] for run in runs):.1f}'])
+    return _table(
+        ['', 'mIoU', 'of the teacher', 'seeds', 'million parameters', 'seconds a step', 'images a second'], rows)
+
+
+def real_images() -> str:
+    """Rows of benchmarks/real_images.py, mean and standard deviation over their seeds."""
+    rows = []
+    for (task, task_title), (row, title) in product(REAL_TASKS.items(), REAL_ROWS.items()):
+        paths = sorted((RESULTS / 'real_images' / task).glob(f'{row}_[0-9]*.json'))
+        runs = [json.loads(path.read_text()) for path in paths]
+        if runs:
+            rows.append([task_title, title, *_student_and_teacher(runs), str(runs[0]['iterations']), str(len(runs))])
+    return _table(['', '', 'mIoU', 'of the teacher', 'iterations', 'seeds'], rows)
+
+
+def _student_and_teacher(runs: list[dict]) -> list[str]:
+    scores = [run['scores'] for run in runs]
+    return [_spread([score.get('student/mIoU', score.get('mIoU')) for score in scores], 1),
+            _spread([score.get('teacher/mIoU') for score in scores], 1)]
 
 
 def fill(page: str) -> str:
@@ -98,7 +151,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 TABLES: dict[str, Callable[[], str]] = dict(
     toy_translation=toy_translation, toy_phases=toy_phases, toy_calibration=toy_calibration,
-    toy_profiles=toy_profiles,
+    toy_guides=toy_guides, toy_profiles=toy_profiles,
     toy_event=partial(toy_adaptation, 'event', ADAPTATION), toy_priors=partial(toy_adaptation, 'event', PRIORS))
 
 if __name__ == '__main__':

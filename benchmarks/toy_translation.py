@@ -67,13 +67,12 @@ def main() -> None:
         return measure(source, judge, real) | dict(mIoU=fresh(cfg.train_dataloader.dataset.dataset, 'source'))
 
     def images_in(folder: Path) -> dict[str, float]:
-        data = dict(
-            type='ModalityDataset', data_root=str(folder), images='images.txt', labels=('^image/', 'label/'),
-            label_space=cfg.label_space, pipeline=cfg.train_cfg.translated_pipeline)
-        return measure(translated_dataset(folder, source.metainfo), judge, real) | dict(mIoU=fresh(data, folder.name))
+        return measure(translated_dataset(folder, source.metainfo), judge, real) | dict(
+            mIoU=fresh(translated(cfg, folder), folder.name))
 
     def translated_at_once(name: str) -> dict[str, float]:
-        translate(cfg, source, ARMS[name], work_dir / name)
+        guide = load_segmentor(cfg, Path(cfg.work_dir, 'source_only.pth'))  # g_0
+        translate(cfg, source, ARMS[name], guide, work_dir / name)
         return images_in(work_dir / name)
 
     def fresh(data: dict, name: str) -> float:
@@ -90,16 +89,23 @@ def main() -> None:
             file.write_text(json.dumps(result, indent=1) + '\n')
 
 
-def translate(cfg: Config, source: Dataset, hooks: list[str], folder: Path) -> None:
-    """Translate all of the source at once by the largest n, guided by g_0."""
+def translate(cfg: Config, source: Dataset, hooks: list[str], guide: torch.nn.Module, folder: Path) -> None:
+    """Translate all of the source at once by the largest n."""
     start = cfg.train_cfg.stages[-1]
     chosen = [hook for hook in cfg.translator.sgg_hooks if hook.type in hooks]
     if len(chosen) == 1:
         chosen = [dict(chosen[0], every=1, phase=0)]
     translator = MODELS.build(dict(cfg.translator, sgg_hooks=chosen, start=start))
-    translator.guide_with(load_segmentor(cfg, Path(cfg.work_dir, 'source_only.pth')))
+    translator.guide_with(guide)
     recipe = translation_recipe(translator, cfg)
     translate_dataset(translator, source, folder, recipe_hash(recipe), batch_size=8, recipe=recipe)
+
+
+def translated(cfg: Config, folder: Path) -> dict:
+    """Config of the data set of a folder of translations, for training."""
+    return dict(
+        type='ModalityDataset', data_root=str(folder), images='images.txt', labels=('^image/', 'label/'),
+        label_space=cfg.label_space, pipeline=cfg.train_cfg.translated_pipeline)
 
 
 def measure(data: Dataset, judge: torch.nn.Module, real_features) -> dict[str, float]:
