@@ -18,8 +18,8 @@ from mmdass.utils.config import load_config
 from .safe_image import require_image
 
 NUM_SCENES = 100
-_UNSEEN = ToyStreet(seed=1), 1_000_000
-"""The toy world's validation scenes: no shipped config trains on them."""
+_STREET, _FIRST = ToyStreet(seed=1), 1_000_000
+"""Where the scenes that the toy configs are tested on begin; none is trained on."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,7 @@ class DemoSegmentor:
             require_image(source)
             picture: str | np.ndarray = source
         else:
-            street, first = _UNSEEN
-            scene = street.scene(first + source)
+            scene = _STREET.scene(_FIRST + source)
             picture = scene.picture(modality, 'real')
             truth = scene.label
         pipeline = self._pipelines[modality]
