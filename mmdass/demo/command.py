@@ -6,6 +6,7 @@ the toy world. It answers this machine alone, unless --host says otherwise.
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -75,6 +76,7 @@ def _serve(args: argparse.Namespace) -> None:
         server_name=args.host, server_port=args.port, share=False, ssr_mode=False, mcp_server=False, quiet=True,
         max_file_size=MAX_BYTES, theme=THEME, css=CSS, footer_links=[], state_session_capacity=32,
         prevent_thread_lock=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that uploads are removed then, too
     print(f'mmdass demo: {page.local_url} (Ctrl+C ends it)', flush=True)
     page.block_thread()
 
