@@ -1,7 +1,8 @@
 """`mmdass demo`: a page on which one segments and translates pictures, on this machine.
 
-Without arguments it shows the models that `make demo` has trained below work_dirs/, and the shipped diffusion model of
-the toy world. It answers this machine alone, unless --host says otherwise.
+Without arguments it shows the models that `make demo` has trained below work_dirs/ and a small one that is shipped, and
+translates with the shipped diffusion model of the toy world. It answers this machine alone, unless --host says
+otherwise.
 """
 
 import argparse
@@ -16,14 +17,7 @@ from .safe_image import MAX_BYTES
 
 _TOY_RUNS = ('toy_event', 'toy_event_source_only')
 _TOY_TRANSLATOR = 'mmdass::sgg_ptl/toy.py'
-_MISSING = """There is no trained model to show. Each of these trains one in minutes:
-
-```
-make demo                                  # in a checkout
-mmdass train mmdass::madm/toy_event.py     # anywhere
-```
-
-Then start the page again in the same folder, or give it a model: `mmdass demo --model CONFIG CHECKPOINT`."""
+_SHIPPED = ('mmdass::madm/toy_event_lora.py', str(Path(__file__).parents[1] / 'models/weights/toy_event_lora.pth'))
 
 
 def main(argv: Sequence[str]) -> int:
@@ -50,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         prog='mmdass demo', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         '--model', nargs=2, action='append', metavar=('CONFIG', 'CHECKPOINT'),
-        help='a segmentor to choose; may be given several times (default: those of `make demo`)')
+        help='a segmentor to choose; may be given several times (default: of `make demo`, and a shipped one)')
     parser.add_argument(
         '--translator', metavar='CONFIG', default=_TOY_TRANSLATOR, help='of configs/sgg_ptl (%(default)s)')
     parser.add_argument(
@@ -70,7 +64,7 @@ def _serve(args: argparse.Namespace) -> None:
     segmentors = {name: DemoSegmentor(*model, device=args.device) for name, model in _models(args.model).items()}
     guide = args.segmentor or (_toy_guide() if args.translator == _TOY_TRANSLATOR else None)
     translator = DemoTranslator(args.translator, guide, args.denoiser, args.device)
-    page = build_page(segmentors, translator, _MISSING)
+    page = build_page(segmentors, translator)
     page.queue(max_size=32, api_open=False)
     page.launch(
         server_name=args.host, server_port=args.port, share=False, ssr_mode=False, mcp_server=False, quiet=True,
@@ -90,7 +84,7 @@ def _models(given: Sequence[tuple[str, str]] | None) -> dict[str, tuple[str, str
         pointer = Path('work_dirs', name, 'last_checkpoint')
         if pointer.is_file():
             found[name] = (f'mmdass::madm/{name}.py', str(pointer.with_name(Path(pointer.read_text()).name)))
-    return found
+    return {**found, 'toy_event_lora, shipped': _SHIPPED}
 
 
 def _toy_guide() -> Path | None:

@@ -25,21 +25,17 @@ THEME = gr.themes.Default(  # with fonts that nobody has to fetch
 CSS = '.swatch {display: inline-block; width: .9em; height: .9em; margin: 0 .3em 0 .9em; border: 1px solid #888}'
 
 
-def build_page(segmentors: Mapping[str, DemoSegmentor], translator: DemoTranslator, missing: str) -> gr.Blocks:
+def build_page(segmentors: Mapping[str, DemoSegmentor], translator: DemoTranslator) -> gr.Blocks:
     """Lay the page out.
 
     Args:
-        segmentors: By the names that they are chosen by.
+        segmentors: By the names that they are chosen by; at least one.
         translator: Of the second tab.
-        missing: What the first tab says if there is no segmentor, as Markdown.
     """
     with gr.Blocks(title='mmdass', analytics_enabled=False, delete_cache=(600, 3600), fill_width=True) as page:
         gr.Markdown('# mmdass')
         with gr.Tab('Segment'):
-            if segmentors:
-                _lay_out_segmentation(page, segmentors)
-            else:
-                gr.Markdown(missing)
+            _lay_out_segmentation(page, segmentors)
         with gr.Tab('Translate'):
             _lay_out_translation(translator)
     return page

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from mmdass.demo import command
+from mmdass.demo.segmentation import DemoSegmentor
 
 
 @pytest.fixture
@@ -19,10 +20,19 @@ def write(path, text='') -> None:
 
 
 def test_it_shows_what_make_demo_left_even_in_a_moved_folder(folder):
-    assert command._models(None) == {}
     write(folder / 'work_dirs/toy_event/last_checkpoint', '/elsewhere/work_dirs/toy_event/iter_300.pth')
-    assert command._models(None) == {
-        'toy_event': ('mmdass::madm/toy_event.py', 'work_dirs/toy_event/iter_300.pth')}
+    first, last = command._models(None).items()
+    assert first == ('toy_event', ('mmdass::madm/toy_event.py', 'work_dirs/toy_event/iter_300.pth'))
+    assert 'shipped' in last[0]
+
+
+def test_without_a_training_it_shows_the_shipped_model(folder):
+    ((_, model),) = command._models(None).items()
+    shown = DemoSegmentor(*model, device='cpu').segment(0, 'event')
+    known = shown.truth != 255
+    right = (shown.label.numpy() == shown.truth)[known].mean()
+    assert right > 0.4  # the most common class has a third of the pixels
+    assert shown.palette is not None
 
 
 def test_the_newest_stage_guides(folder):
