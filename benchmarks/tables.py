@@ -151,7 +151,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 TABLES: dict[str, Callable[[], str]] = dict(
     toy_translation=toy_translation, toy_phases=toy_phases, toy_calibration=toy_calibration,
-    toy_guides=toy_guides, toy_profiles=toy_profiles,
+    toy_guides=toy_guides, toy_profiles=toy_profiles, toy_methods=toy_methods, real_images=real_images,
     toy_event=partial(toy_adaptation, 'event', ADAPTATION), toy_priors=partial(toy_adaptation, 'event', PRIORS))
 
 if __name__ == '__main__':

@@ -1,0 +1,116 @@
+"""What adaptation is worth on small sets of real images: one row of the table, stored as JSON.
+
+    python benchmarks/real_images.py DATA camvid_to_thermal segformer --seed 0
+    for row in $(python benchmarks/real_images.py --list); do python benchmarks/real_images.py DATA TASK $row; done
+    python benchmarks/tables.py   # docs/results.md
+
+DATA holds folders of images and labels (CamVid by day and at dusk, RoadScene thermal, simulated events, NYUv2), as
+TASKS names them. Everything is configs/self_training/custom_modality.py with its roots, globs and classes set, at
+256 x 192, on crops of 128 x 128, with the toy world's schedule; nothing is pretrained on images like these.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from environment import environment
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+import mmdass  # noqa: F401, first: its shims must run before mmseg is imported
+from mmdass.datasets.label_presets import CLASS_MAPPINGS
+from mmdass.datasets.label_space import LabelSpace
+from mmdass.utils.config import load_config
+
+CONFIGS = Path(__file__).parents[1] / 'configs'
+CAMVID = dict(source='camvid_rgb/train', raw_labels='camvid11', class_mapping='camvid_to_street7', space='street7')
+TASKS: dict[str, dict] = dict(  # folders of the source, the target and its labelled images, ids, classes, loader
+    camvid_to_thermal=dict(CAMVID, target='roadscene_thermal/train', val='roadscene_thermal/val'),
+    camvid_to_events=dict(CAMVID, target='camvid_events_sim/train', val='camvid_events_sim/val'),
+    camvid_to_dusk=dict(CAMVID, target='camvid_dusk/train', val='camvid_dusk/val'),
+    nyu_to_depth=dict(
+        source='nyu_depth/train_rgb', target='nyu_depth/train_depth', val='nyu_depth/val_depth',
+        raw_labels=dict(classes=LabelSpace.get('nyu40').classes[:39], void_ids=(39,)),  # from 0 in these files
+        class_mapping={name: to for name, to in CLASS_MAPPINGS['nyu40_to_nyu13'].items() if name != 'otherprop'},
+        space='nyu13', loader=dict(type='LoadDepth', unit=1 / 25.5, coding='inverse')))
+ROWS = ('segformer_source_only', 'segformer', 'madm_source_only', 'madm')
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('data', nargs='?', type=Path, help='folder that the folders of TASKS are in')
+    parser.add_argument('task', nargs='?', choices=TASKS, default='camvid_to_thermal')
+    parser.add_argument('row', nargs='?', choices=ROWS, default='segformer')
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--iterations', type=int, default=600)
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/real_images'))
+    parser.add_argument('--results', type=Path, default=Path('benchmarks/results/real_images'))
+    parser.add_argument('--list', action='store_true', help='print the rows')
+    args = parser.parse_args()
+    if args.list:
+        print(*ROWS, sep='\n')
+        return
+    cfg = configure(args.data, TASKS[args.task], args.row, args.iterations)
+    cfg.work_dir = str(args.work_dir / args.task / f'{args.row}_{args.seed}')
+    cfg.randomness.seed = args.seed
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    history = runner.message_hub.log_scalars
+    result = dict(
+        command=f'python benchmarks/real_images.py DATA {args.task} {args.row} --seed {args.seed} '
+                f'--iterations {args.iterations}',
+        task=args.task, row=args.row, seed=args.seed, iterations=args.iterations, environment=environment(),
+        scores={name.removeprefix('val/'): values.current() for name, values in history.items()
+                if name.endswith('/mIoU')},
+        seconds=float(history['train/time'].mean()))
+    file = args.results / args.task / f'{args.row}_{args.seed}.json'
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(result, indent=1) + '\n')
+
+
+def configure(data: Path, task: dict, row: str, iterations: int) -> Config:
+    """The config of a row: the template's data, the toy's schedule, SegFormer-B0 or the toy's MADM."""
+    cfg = load_config(
+        CONFIGS / 'self_training/custom_modality.py', dict(source_root=f'{data}/', target_root=f'{data}/'))
+    toy = load_config(CONFIGS / 'madm/toy_event.py')
+    set_data(cfg, task)
+    if row.startswith('madm'):
+        cfg.model, cfg.custom_hooks = toy.model, toy.custom_hooks
+        cfg.model.pseudo_labeler.end_iteration = int(0.8 * iterations)
+        cfg.model.latent_palette_head.label_space = task['space']
+    cfg.model.segmentor.decode_head.num_classes = len(LabelSpace.get(task['space']).classes)
+    cfg.model.data_preprocessor.source.size = (128, 128)
+    cfg.model.pseudo_labeler.threshold = toy.model.pseudo_labeler.threshold
+    if row.endswith('source_only'):
+        cfg.model = dict(cfg.model.segmentor, data_preprocessor=cfg.model.data_preprocessor.source)
+        cfg.train_dataloader.dataset = dict(
+            type='KeyedDataset', dataset=cfg.train_dataloader.dataset.source,
+            rare_class_sampling=cfg.train_dataloader.dataset.rare_class_sampling)
+        cfg.val_cfg, cfg.custom_hooks = dict(type='ValLoop'), []
+    cfg.optim_wrapper, cfg.param_scheduler = toy.optim_wrapper, toy.param_scheduler
+    cfg.param_scheduler[-1].end = iterations
+    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=iterations, val_interval=iterations)
+    cfg.default_hooks.checkpoint.interval = iterations
+    return cfg
+
+
+def set_data(cfg: Config, task: dict) -> None:
+    """Which files, what their ids mean, and how large they are."""
+    pair, test = cfg.train_dataloader.dataset, cfg.val_dataloader.dataset
+    labels = dict(labels=(r'image/(.*)\.\w+$', r'label/\1.png'), raw_labels=task['raw_labels'])
+    for dataset, folder, kwargs in (
+            (pair.source, task['source'], labels), (pair.target, task['target'], {}), (test, task['val'], labels)):
+        dataset.pop('class_mapping', None)  # the template's own would be merged with ours
+        dataset.update(images=f'{folder}/image/*', label_space=task['space'], **kwargs)
+        if kwargs:
+            dataset.class_mapping = task['class_mapping']
+    if 'loader' in task:
+        pair.target.pipeline[0] = test.pipeline[0] = task['loader']
+    for step in (*pair.source.pipeline, *pair.target.pipeline, *test.pipeline):
+        step.update({key: size for key, size in dict(crop_size=(128, 128), scale=(256, 192)).items() if key in step})
+    cfg.train_dataloader.num_workers = cfg.val_dataloader.num_workers = 1
+    cfg.test_dataloader = cfg.val_dataloader
+
+
+if __name__ == '__main__':
+    main()
