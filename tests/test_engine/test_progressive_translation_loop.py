@@ -142,11 +142,13 @@ MOMENTS = {  # what is called for the n-th time when the process is killed
     'translating': ('mmdass.apis.translation_manifest.TranslationFolder.add', TranslationFolder.add, 5),
     'fine_tuning': (f'{LOOP}.ProgressiveTranslationLoop._run_iter', ProgressiveTranslationLoop._run_iter, 7),
     'validating': ('mmengine.runner.ValLoop.run_iter', ValLoop.run_iter, 4),
+    'between_phases': (f'{LOOP}.ProgressiveTranslationLoop._begin', ProgressiveTranslationLoop._begin, 4),
     'final': (f'{LOOP}.ProgressiveTranslationLoop._run_iter', ProgressiveTranslationLoop._run_iter, 9),
 }
 
+
 @pytest.mark.parametrize('moment', [
-    'translating', 'fine_tuning', 'validating', *(pytest.param(name, marks=pytest.mark.slow)
+    'translating', 'fine_tuning', 'validating', 'between_phases', *(pytest.param(name, marks=pytest.mark.slow)
                                                   for name in ('source', 'final'))])
 def test_killed_and_resumed_run_ends_like_an_undisturbed_one(finished, tmp_path, moment):
     check_stopped(finished, tmp_path, moment, signal.SIGKILL, -signal.SIGKILL)

@@ -40,7 +40,12 @@ class ExactResumeHook(Hook):
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Note it, for a checkpoint that is written after it: by ``save_best``, or before a preemption."""
-        runner.message_hub.update_info(_VALIDATED, runner.iter)
+        note_validation(runner)
+
+
+def note_validation(runner: Runner) -> None:
+    """Note, for the next checkpoint, that the present iteration was validated."""
+    runner.message_hub.update_info(_VALIDATED, runner.iter)
 
 
 def is_validated(runner: Runner) -> bool:

@@ -17,7 +17,7 @@ from mmdass.apis import recipe_hash, translate_dataset, translation_recipe
 from mmdass.apis.translation_report import contact_sheet, translated_dataset, write_picture
 from mmdass.checkpoints import load_checkpoint_file
 from mmdass.datasets import KeyedDataset, KeyedMixture
-from mmdass.engine.hooks.exact_resume_hook import is_validated
+from mmdass.engine.hooks.exact_resume_hook import is_validated, note_validation
 from mmdass.engine.unwrap import unwrap_model
 from mmdass.registry import DATASETS, LOOPS, MODELS
 from mmdass.report import format_table, scores_of_entry
@@ -142,6 +142,8 @@ class ProgressiveTranslationLoop(BaseLoop):
             if phase.end == self._iter:  # later checkpoints know its scores
                 for name, value in self._load(phase)['meta']['metrics'].items():
                     self.runner.message_hub.update_scalar(f'val/{name}', value)
+                if self.runner.val_loop is not None:
+                    note_validation(self.runner)
         for phase, before in zip(self.phases[done:], [None, *self.phases][done:], strict=False):
             self._max_iters = phase.end
             if self._iter == phase.begin:
