@@ -17,7 +17,8 @@ from .safe_image import MAX_BYTES
 
 _TOY_RUNS = ('toy_event', 'toy_event_source_only')
 _TOY_TRANSLATOR = 'mmdass::sgg_ptl/toy.py'
-_SHIPPED = ('mmdass::madm/toy_event_lora.py', str(Path(__file__).parents[1] / 'models/weights/toy_event_lora.pth'))
+_WEIGHTS = Path(__file__).parents[1] / 'models/weights'
+_SHIPPED = ('mmdass::madm/toy_event_lora.py', str(_WEIGHTS / 'toy_event_lora.pth'))
 
 
 def main(argv: Sequence[str]) -> int:
@@ -48,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--translator', metavar='CONFIG', default=_TOY_TRANSLATOR, help='of configs/sgg_ptl (%(default)s)')
     parser.add_argument(
-        '--segmentor', metavar='FILE', help="the translator's guide (default: of work_dirs/toy, or none)")
+        '--segmentor', metavar='FILE', help="the translator's guide (default: of work_dirs/toy, or a shipped one)")
     parser.add_argument('--denoiser', metavar='FILE', help="checkpoint or folder (default: the config's weights)")
     parser.add_argument('--device', default='cpu', help='where models run (%(default)s)')
     parser.add_argument('--host', default='127.0.0.1', help='address to answer at; 0.0.0.0 for everyone (%(default)s)')
@@ -87,8 +88,7 @@ def _models(given: Sequence[tuple[str, str]] | None) -> dict[str, tuple[str, str
     return {**found, 'toy_event_lora, shipped': _SHIPPED}
 
 
-def _toy_guide() -> Path | None:
-    """The segmentor that the newest stage of configs/sgg_ptl/toy.py left, or the one before all stages."""
+def _toy_guide() -> Path:
+    """The segmentor that the newest stage of configs/sgg_ptl/toy.py left, or the one that is shipped."""
     stages = sorted(Path('work_dirs/toy').glob('stage_?.pth'))
-    first = Path('work_dirs/toy/source_only.pth')
-    return stages[-1] if stages else first if first.is_file() else None
+    return stages[-1] if stages else _WEIGHTS / 'toy_guide.pth'

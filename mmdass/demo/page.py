@@ -18,7 +18,7 @@ from .segmentation import NUM_SCENES, DemoSegmentor, Segmentation
 from .translation import DemoTranslator, Walk
 
 _WIDTH = 512
-_NO_GUIDE = 'There is no guide: `mmdass train mmdass::sgg_ptl/toy.py` trains one.'
+_NO_GUIDE = 'There is no guide: start the page with `--segmentor FILE`.'
 _ONE_AT_A_TIME = dict(concurrency_id='model', concurrency_limit=1, api_visibility='private')
 THEME = gr.themes.Default(  # with fonts that nobody has to fetch
     primary_hue='teal', font=['system-ui', 'sans-serif'], font_mono=['ui-monospace', 'monospace'])

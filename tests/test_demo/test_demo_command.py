@@ -6,6 +6,7 @@ import pytest
 
 from mmdass.demo import command
 from mmdass.demo.segmentation import DemoSegmentor
+from mmdass.demo.translation import DemoTranslator
 
 
 @pytest.fixture
@@ -36,10 +37,17 @@ def test_without_a_training_it_shows_the_shipped_model(folder):
 
 
 def test_the_newest_stage_guides(folder):
-    assert command._toy_guide() is None
-    for name in ('source_only', 'stage_1', 'stage_3', 'stage_2'):
+    assert command._toy_guide().is_file()  # shipped
+    for name in ('stage_1', 'stage_3', 'stage_2'):
         write(folder / f'work_dirs/toy/{name}.pth')
     assert command._toy_guide().name == 'stage_3.pth'
+
+
+def test_the_shipped_guide_guides():
+    translator = DemoTranslator(command._TOY_TRANSLATOR, command._toy_guide())
+    free, guided = (translator.walk(0, 100, guided=guided) for guided in (False, True))
+    assert guided.guided and not free.guided
+    assert 0 < (guided.result - free.result).abs().mean() < 0.1
 
 
 def test_without_gradio_it_says_what_to_install(monkeypatch, capsys):
