@@ -1,7 +1,7 @@
 """A trained segmentor with everything around it that a deployed file needs: pictures in, labels out."""
 
 import torch
-from mmengine.model import ImgDataPreprocessor
+from mmseg.models import SegDataPreProcessor
 from mmseg.models.segmentors import BaseSegmentor
 from torch import Tensor, nn
 
@@ -28,7 +28,9 @@ class DeployableSegmentor(nn.Module):
         if self.segmentor.out_channels == 1:
             raise ValueError('models with a single output channel are not exported; train with out_channels=2')
         preprocessor = image_preprocessor(segmentor)
-        self.reads_rgb = preprocessor._channel_conversion
+        # The classic family's name of it, or the onedl family's.
+        name = 'channel_conversion' if hasattr(preprocessor, 'channel_conversion') else '_channel_conversion'
+        self.reads_rgb = getattr(preprocessor, name)
         normalised = preprocessor._enable_normalize
         self.register_buffer('mean', preprocessor.mean if normalised else torch.zeros(3, 1, 1))
         self.register_buffer('std', preprocessor.std if normalised else torch.ones(3, 1, 1))
@@ -50,11 +52,11 @@ class DeployableSegmentor(nn.Module):
         return labels.to(torch.uint8), confidence
 
 
-def image_preprocessor(segmentor: BaseSegmentor) -> ImgDataPreprocessor:
+def image_preprocessor(segmentor: BaseSegmentor) -> SegDataPreProcessor:
     """What normalises test images; of two domains, the target's."""
     preprocessor = segmentor.data_preprocessor
     preprocessor = preprocessor.domains['target'] if hasattr(preprocessor, 'domains') else preprocessor
-    if not isinstance(preprocessor, ImgDataPreprocessor) or not hasattr(preprocessor, 'test_cfg'):
+    if not isinstance(preprocessor, SegDataPreProcessor):
         raise ValueError(f'preprocessing by {type(preprocessor).__name__} is not exported, but that of '
                          'SegDataPreProcessor is')
     return preprocessor
