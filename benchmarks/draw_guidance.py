@@ -1,4 +1,4 @@
-"""What label guidance changes in the toy world's translations, for docs/results.md.
+"""What label guidance changes in the toy world's translations: a picture for docs/results.md, and how far images move.
 
     python benchmarks/draw_guidance.py   # after toy_translation.py 0
 """
@@ -21,16 +21,24 @@ def main() -> None:
     args = parser.parse_args()
     folder = args.run / 'unguided'
     names = [path.relative_to(folder) for path in sorted(folder.rglob('image/**/*.png'))]
+    for arm in ('gsg', 'lcg', 'both'):
+        moved = [np.square(read(args.run, arm, name) - read(args.run, 'unguided', name)).mean() for name in names]
+        print(f'{arm}: {np.sqrt(np.mean(moved)):.2f} of 255 from unguided, root mean square')
     rows = [row(args.run, name) for name in names[:args.images]]
     cv2.imwrite(str(PICTURE), np.vstack(rows), [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 
 def row(run: Path, name: Path) -> np.ndarray:
     """Unguided, guided by LCG, and their difference GAIN times enlarged around grey: (H, 3 W, 3) uint8."""
-    unguided, guided = (cv2.imread(str(run / arm / name)) for arm in ('unguided', 'lcg'))
-    difference = np.clip(128 + GAIN * (guided.astype(np.float32) - unguided), 0, 255).astype(np.uint8)
-    return np.hstack([cv2.resize(image, SIZE, interpolation=cv2.INTER_NEAREST)
+    unguided, guided = (read(run, arm, name) for arm in ('unguided', 'lcg'))
+    difference = np.clip(128 + GAIN * (guided - unguided), 0, 255)
+    return np.hstack([cv2.resize(image.astype(np.uint8), SIZE, interpolation=cv2.INTER_NEAREST)
                       for image in (unguided, guided, difference)])
+
+
+def read(run: Path, arm: str, name: Path) -> np.ndarray:
+    """A translation, (H, W, 3) float32 BGR."""
+    return cv2.imread(str(run / arm / name)).astype(np.float32)
 
 
 if __name__ == '__main__':

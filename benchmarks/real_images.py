@@ -10,12 +10,11 @@ TASKS names them. Everything is configs/self_training/custom_modality.py with it
 """
 
 import argparse
-import json
 from pathlib import Path
 
-from environment import environment
 from mmengine.config import Config
 from mmengine.runner import Runner
+from rows import last, parse_row, scores_of, write_row
 
 import mmdass  # noqa: F401, first: its shims must run before mmseg is imported
 from mmdass.datasets.label_presets import CLASS_MAPPINGS
@@ -40,32 +39,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('data', nargs='?', type=Path, help='folder that the folders of TASKS are in')
     parser.add_argument('task', nargs='?', choices=TASKS, default='camvid_to_thermal')
-    parser.add_argument('row', nargs='?', choices=ROWS, default='segformer')
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--iterations', type=int, default=600)
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/real_images'))
-    parser.add_argument('--results', type=Path, default=Path('benchmarks/results/real_images'))
-    parser.add_argument('--list', action='store_true', help='print the rows')
-    args = parser.parse_args()
-    if args.list:
-        print(*ROWS, sep='\n')
-        return
+    args = parse_row(parser, 'real_images', ROWS, 'segformer')
     cfg = configure(args.data, TASKS[args.task], args.row, args.iterations)
     cfg.work_dir = str(args.work_dir / args.task / f'{args.row}_{args.seed}')
     cfg.randomness.seed = args.seed
     runner = Runner.from_cfg(cfg)
     runner.train()
-    history = runner.message_hub.log_scalars
-    result = dict(
+    write_row(
+        args.results / args.task / f'{args.row}_{args.seed}.json',
         command=f'python benchmarks/real_images.py DATA {args.task} {args.row} --seed {args.seed} '
                 f'--iterations {args.iterations}',
-        task=args.task, row=args.row, seed=args.seed, iterations=args.iterations, environment=environment(),
-        scores={name.removeprefix('val/'): values.current() for name, values in history.items()
-                if name.endswith('/mIoU')},
-        seconds=float(history['train/time'].mean()))
-    file = args.results / args.task / f'{args.row}_{args.seed}.json'
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(result, indent=1) + '\n')
+        task=args.task, row=args.row, seed=args.seed, iterations=args.iterations, scores=scores_of(runner),
+        seconds=float(runner.message_hub.get_scalar('train/time').mean()))
 
 
 def configure(data: Path, task: dict, row: str, iterations: int) -> Config:
@@ -76,7 +61,6 @@ def configure(data: Path, task: dict, row: str, iterations: int) -> Config:
     set_data(cfg, task)
     if row.startswith('madm'):
         cfg.model, cfg.custom_hooks = toy.model, toy.custom_hooks
-        cfg.model.pseudo_labeler.end_iteration = int(0.8 * iterations)
         cfg.model.latent_palette_head.label_space = task['space']
     cfg.model.segmentor.decode_head.num_classes = len(LabelSpace.get(task['space']).classes)
     cfg.model.data_preprocessor.source.size = (128, 128)
@@ -87,10 +71,8 @@ def configure(data: Path, task: dict, row: str, iterations: int) -> Config:
             type='KeyedDataset', dataset=cfg.train_dataloader.dataset.source,
             rare_class_sampling=cfg.train_dataloader.dataset.rare_class_sampling)
         cfg.val_cfg, cfg.custom_hooks = dict(type='ValLoop'), []
-    cfg.optim_wrapper, cfg.param_scheduler = toy.optim_wrapper, toy.param_scheduler
-    cfg.param_scheduler[-1].end = iterations
-    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=iterations, val_interval=iterations)
-    cfg.default_hooks.checkpoint.interval = iterations
+    cfg.optim_wrapper, cfg.param_scheduler, cfg.train_cfg = toy.optim_wrapper, toy.param_scheduler, toy.train_cfg
+    last(cfg, iterations)
     return cfg
 
 

@@ -4,20 +4,19 @@
     for row in $(python benchmarks/toy_adaptation.py --list); do python benchmarks/toy_adaptation.py event $row; done
     python benchmarks/tables.py   # docs/results.md
 
-Each row is configs/madm/toy_MODALITY.py with something taken away or exchanged, trained as long as that, and measured
-on 50 labelled images of the target that nothing was chosen by.
+Each row is configs/madm/toy_MODALITY.py with something taken away or exchanged, all trained for the same iterations,
+and measured on 50 labelled images of the target that nothing was chosen by.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
-from environment import environment
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
+from rows import last, parse_row, scores_of, write_row
 
 import mmdass  # noqa: F401, first: its shims must run before mmseg is imported
 from mmdass.engine.unwrap import unwrap_model
@@ -73,26 +72,18 @@ class PseudoLabelAccuracy(Hook):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('modality', nargs='?', choices=['event', 'depth', 'infrared'], default='event')
-    parser.add_argument('row', nargs='?', choices=ROWS, default='madm')
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/toy_adaptation'))
-    parser.add_argument('--results', type=Path, default=Path('benchmarks/results/toy_adaptation'))
-    parser.add_argument('--list', action='store_true', help='print the rows')
-    args = parser.parse_args()
-    if args.list:
-        print(*ROWS, sep='\n')
-        return
+    args = parse_row(parser, 'toy_adaptation', ROWS, 'madm')
     cfg = load_config(
         CONFIGS / f'toy_{args.modality}.py',
         dict(MADM_ROWS.get(args.row, {}), work_dir=str(args.work_dir / args.modality / f'{args.row}_{args.seed}')))
     cfg.randomness.seed = args.seed
-    result = dict(
-        command=f'python benchmarks/toy_adaptation.py {args.modality} {args.row} --seed {args.seed}',
-        modality=args.modality, row=args.row, seed=args.seed, iterations=cfg.train_cfg.max_iters,
-        environment=environment(), **(constant(cfg) if args.row == 'constant' else train(cfg, args.row)))
-    file = args.results / args.modality / f'{args.row}_{args.seed}.json'
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(result, indent=1) + '\n')
+    last(cfg, args.iterations)
+    write_row(
+        args.results / args.modality / f'{args.row}_{args.seed}.json',
+        command=f'python benchmarks/toy_adaptation.py {args.modality} {args.row} --seed {args.seed} '
+                f'--iterations {args.iterations}',
+        modality=args.modality, row=args.row, seed=args.seed, iterations=args.iterations,
+        **(constant(cfg) if args.row == 'constant' else train(cfg, args.row)))
 
 
 def constant(cfg: Config, num_labels: int = 150) -> dict:
@@ -130,9 +121,8 @@ def train(cfg: Config, row: str) -> dict:
     if row in MADM_ROWS:
         runner.register_hook(accuracy)
     runner.train()
-    history = runner.message_hub.log_scalars
-    scores = {name.removeprefix('val/'): values.current() for name, values in history.items() if name.endswith('/mIoU')}
-    return dict(scores=scores, pseudo_labels=accuracy.curve, seconds=float(history['train/time'].mean()))
+    seconds = float(runner.message_hub.get_scalar('train/time').mean())
+    return dict(scores=scores_of(runner), pseudo_labels=accuracy.curve, seconds=seconds)
 
 
 if __name__ == '__main__':

@@ -12,9 +12,10 @@ from pathlib import Path
 import torch
 from mmengine.registry import init_default_scope
 from torch.utils.data import Subset
-from toy_translation import CONFIG, JUDGE, environment
+from toy_translation import CONFIG, JUDGE
 
 from mmdass.apis.load_segmentor import load_segmentor
+from mmdass.benchmarks.result import environment
 from mmdass.benchmarks.translate import judge_images, source_batches, translate
 from mmdass.evaluation import RandomFeatures, extract_features, kernel_distance
 from mmdass.registry import DATASETS, MODELS

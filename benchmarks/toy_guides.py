@@ -16,9 +16,10 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from toy_translation import ARMS, CONFIG, JUDGE, environment, train, translate, translated
+from toy_translation import ARMS, CONFIG, JUDGE, train, translate, translated
 
 from mmdass.apis.load_segmentor import load_segmentor
+from mmdass.benchmarks.result import environment
 from mmdass.benchmarks.translate import judge_images, source_batches
 from mmdass.benchmarks.translate import translate as translate_batches
 from mmdass.evaluation import label_consistency

@@ -9,13 +9,12 @@ have run before.
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 
 import torch
-from environment import environment
 from mmengine.runner import Runner
+from rows import last, parse_row, scores_of, write_row
 
 import mmdass  # noqa: F401, first: its shims must run before mmseg is imported
 from mmdass.engine.unwrap import unwrap_model
@@ -30,23 +29,12 @@ ROWS = dict(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('row', nargs='?', choices=ROWS, default='madm')
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--iterations', type=int, default=600)
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/toy_methods'))
-    parser.add_argument('--results', type=Path, default=Path('benchmarks/results/toy_methods'))
-    parser.add_argument('--list', action='store_true', help='print the rows')
-    args = parser.parse_args()
-    if args.list:
-        print(*ROWS, sep='\n')
-        return
-    result = dict(
+    args = parse_row(parser, 'toy_methods', ROWS, 'madm')
+    write_row(
+        args.results / f'{args.row}_{args.seed}.json',
         command=f'python benchmarks/toy_methods.py {args.row} --seed {args.seed} --iterations {args.iterations}',
-        row=args.row, seed=args.seed, iterations=args.iterations, environment=environment(),
+        row=args.row, seed=args.seed, iterations=args.iterations,
         **train(args.row, args.seed, args.iterations, args.work_dir))
-    file = args.results / f'{args.row}_{args.seed}.json'
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(result, indent=1) + '\n')
 
 
 def train(row: str, seed: int, iterations: int, work_dir: Path) -> dict:
@@ -57,23 +45,17 @@ def train(row: str, seed: int, iterations: int, work_dir: Path) -> dict:
         changes |= dict(teacher_config=str(taught / 'toy_event.py'),
                         teacher_checkpoint=str(taught / f'iter_{iterations}.pth'))
     cfg = load_config(CONFIGS / ROWS[row], changes)
-    stretch = iterations / cfg.train_cfg.max_iters
     cfg.randomness.seed = seed
-    cfg.train_cfg.update(max_iters=iterations, val_begin=iterations + 1)  # or the steps would seem longer
-    cfg.default_hooks.checkpoint.interval = iterations
-    cfg.param_scheduler[-1].end = iterations
-    if row == 'madm':
-        cfg.model.pseudo_labeler.end_iteration = int(stretch * cfg.model.pseudo_labeler.end_iteration)
+    last(cfg, iterations)
+    cfg.train_cfg.val_begin = iterations + 1  # or the steps would seem longer
     runner = Runner.from_cfg(cfg)
     start = time.process_time()
     runner.train()
     seconds = (time.process_time() - start) / iterations
     runner.val_loop.run()
     model = unwrap_model(runner.model)
-    history = runner.message_hub.log_scalars
     return dict(
-        scores={name.removeprefix('val/'): values.current()
-                for name, values in history.items() if name.endswith('/mIoU')},
+        scores=scores_of(runner),
         parameters=sum(parameter.numel() for parameter in getattr(model, 'segmentor', model).parameters()),
         seconds_per_step=seconds, seconds_per_image=seconds_per_image(model, runner))
 

@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from environment import environment
 from mmengine.config import Config
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
@@ -26,6 +25,7 @@ import mmdass  # noqa: F401, first: its shims must run before mmseg is imported
 from mmdass.apis import recipe_hash, translate_dataset, translation_recipe
 from mmdass.apis.load_segmentor import load_segmentor
 from mmdass.apis.translation_report import translated_dataset
+from mmdass.benchmarks.result import environment
 from mmdass.evaluation import RandomFeatures, extract_features, kernel_distance, label_consistency
 from mmdass.registry import DATASETS, MODELS
 from mmdass.utils.config import load_config

@@ -1,0 +1,49 @@
+"""What the scripts share that measure a table row by row: arguments, scores, and the stored form."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from mmdass.benchmarks.result import environment
+
+
+def parse_row(parser: argparse.ArgumentParser, table: str, rows: Iterable[str], default: str) -> argparse.Namespace:
+    """Add the arguments that every table has, and parse; with --list, print the rows and leave."""
+    parser.add_argument('row', nargs='?', choices=list(rows), default=default)
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--iterations', type=int, default=1500)
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs', table))
+    parser.add_argument('--results', type=Path, default=Path('benchmarks/results', table))
+    parser.add_argument('--list', action='store_true', help='print the rows')
+    args = parser.parse_args()
+    if args.list:
+        print(*rows, sep='\n')
+        sys.exit()
+    return args
+
+
+def last(cfg: Config, iterations: int) -> None:
+    """Let a config of `schedules/toy.py` train so long, and DPLG act over the same share of it; validate at the end."""
+    labeler = cfg.model.get('pseudo_labeler', {})
+    if 'end_iteration' in labeler:
+        labeler.end_iteration = labeler.end_iteration * iterations // cfg.train_cfg.max_iters
+    cfg.train_cfg.update(max_iters=iterations, val_interval=iterations)
+    cfg.param_scheduler[-1].end = iterations
+    cfg.default_hooks.checkpoint.interval = iterations
+
+
+def scores_of(runner: Runner) -> dict[str, float]:
+    """The last mIoU of each role, in percent: 'mIoU', or 'student/mIoU' and 'teacher/mIoU'."""
+    return {name.removeprefix('val/'): values.current()
+            for name, values in runner.message_hub.log_scalars.items() if name.endswith('/mIoU')}
+
+
+def write_row(file: Path, **result: object) -> None:
+    """Store a row with what it was made with."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(dict(result, environment=environment()), indent=1) + '\n')
