@@ -5,6 +5,8 @@ TORCH := torch==2.13.0
 CLASSIC := mmengine==0.10.7 mmcv-lite==2.1.0 mmsegmentation==1.2.2
 # One thread a process is fastest for models this small; two processes share two cores.
 PYTEST := -m pytest -n 2 --dist loadfile
+# Short tests that search for examples, which the slow suite searches anew.
+SEARCHES = $(shell grep -rl hypothesis tests --include='test_*.py')
 PACKAGING := constraints.txt setup.py $(wildcard requirements/*.txt)
 
 export OMP_NUM_THREADS ?= 1
@@ -22,7 +24,8 @@ test: .venv
 	.venv/bin/python $(PYTEST)
 
 test-slow: .venv/.demo
-	.venv/bin/python $(PYTEST) -m slow
+	.venv/bin/python $(PYTEST) -m slow --hypothesis-profile=random
+	.venv/bin/python $(PYTEST) --hypothesis-profile=random $(SEARCHES)
 
 test-openmmlab: .venv-openmmlab
 	.venv-openmmlab/bin/python $(PYTEST)

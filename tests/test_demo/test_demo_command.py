@@ -30,9 +30,7 @@ def test_it_shows_what_make_demo_left_even_in_a_moved_folder(folder):
 def test_without_a_training_it_shows_the_shipped_model(folder):
     ((_, model),) = command._models(None).items()
     shown = DemoSegmentor(*model, device='cpu').segment(0, 'event')
-    known = shown.truth != 255
-    right = (shown.label.numpy() == shown.truth)[known].mean()
-    assert right > 0.4  # the most common class has a third of the pixels
+    assert (shown.label.numpy() == shown.truth).mean() > 0.5  # the most common class has 37 % of the pixels
     assert shown.palette is not None
 
 

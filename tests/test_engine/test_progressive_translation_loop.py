@@ -148,8 +148,8 @@ MOMENTS = {  # what is called for the n-th time when the process is killed
 
 
 @pytest.mark.parametrize('moment', [
-    'translating', 'fine_tuning', 'validating', 'between_phases', *(pytest.param(name, marks=pytest.mark.slow)
-                                                  for name in ('source', 'final'))])
+    'translating', 'fine_tuning', 'validating', 'between_phases',
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ('source', 'final'))])
 def test_killed_and_resumed_run_ends_like_an_undisturbed_one(finished, tmp_path, moment):
     check_stopped(finished, tmp_path, moment, signal.SIGKILL, -signal.SIGKILL)
 

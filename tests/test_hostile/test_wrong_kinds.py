@@ -209,7 +209,7 @@ def test_convert_refuses_checkpoints_of_other_kinds_in_a_sentence(tmp_path):
 
 @pytest.mark.slow
 def test_convert_refuses_thousands_of_them(tmp_path):
-    check_convert(tmp_path, 1000, derandomize=False)
+    check_convert(tmp_path, 1000)
 
 
 VALUES = st.recursive(
