@@ -8,6 +8,7 @@ MAX_BYTES = 20 * 2**20
 MAX_PIXELS = 2048 * 1024
 """As many as an image of Cityscapes has. For half of them the toy MADM takes 13 s of one core."""
 
+_OTHERWISE = 'Make it smaller, or let `mmdass infer` segment it.'
 _SIGNATURES = {b'\x89PNG\r\n\x1a\n': 'PNG', b'\xff\xd8\xff': 'JPEG', b'BM': 'BMP'}
 
 
@@ -49,9 +50,6 @@ def require_image(path: str | Path) -> None:
         raise RefusedImageError(
             f'The picture has more than {MAX_PIXELS / 1e6:.1f} megapixels, which this page does not decode. '
             f'{_OTHERWISE}')
-
-
-_OTHERWISE = 'Make it smaller, or let `mmdass infer` segment it.'
 
 
 def _kind(path: Path) -> str | None:
