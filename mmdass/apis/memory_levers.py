@@ -63,6 +63,10 @@ def _model_levers(cfg: Config) -> Iterator[MemoryLever]:
     if 'with_cp' in _arguments(backbone['type']) and not backbone.get('with_cp'):
         yield MemoryLever(f'{place}.backbone.with_cp=True', "the backbone's activations", 0.3,
                           'a third more time, as its forward pass is run again; the same result')
+    head = cfg.model.get('segmentor', cfg.model).get('decode_head')
+    if isinstance(head, dict) and 'final_fuse' in _arguments(head['type']) and not head.get('final_fuse'):
+        yield MemoryLever(f'{place}.decode_head.final_fuse=True', "the head's activations", 0.32,
+                          'fused at half size: another head, to be trained from the start')
     if diffusion and backbone.get('vae_dtype', 'float32') == 'float32':
         yield MemoryLever(f'{place}.backbone.vae_dtype=bfloat16', "the VAE's weights and activations", 0.5,
                           'latents with 8 bits of precision')

@@ -20,14 +20,16 @@ def test_full_fine_tuning_of_madm_has_every_lever_the_largest_first():
     found = levers('madm/event.py')
     assert list(found) == [
         'model.segmentor.backbone.lora.rank', 'model.segmentor.backbone.with_cp',
-        'train_dataloader.batch_size', 'model.segmentor.backbone.vae_dtype', 'crop_size']
+        'model.segmentor.decode_head.final_fuse', 'train_dataloader.batch_size',
+        'model.segmentor.backbone.vae_dtype', 'crop_size']
     assert found['crop_size'].remaining == (384 / 512)**2
     assert 'accumulative_counts=2' in found['train_dataloader.batch_size'].change
 
 
 def test_levers_pulled_already_are_not_named():
-    assert list(levers('madm/event_lora.py')) == ['model.segmentor.backbone.vae_dtype', 'crop_size']
-    in_float32 = levers('madm/event_lora.py', **{'optim_wrapper.type': 'OptimWrapper'})
+    head = {'model.segmentor.decode_head.final_fuse': True}
+    assert list(levers('madm/event_lora.py', **head)) == ['model.segmentor.backbone.vae_dtype', 'crop_size']
+    in_float32 = levers('madm/event_lora.py', **head, **{'optim_wrapper.type': 'OptimWrapper'})
     assert list(in_float32) == ['optim_wrapper.type', 'model.segmentor.backbone.vae_dtype', 'crop_size']
 
 

@@ -1,5 +1,6 @@
 """DAFormer's context-aware decoder."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -10,6 +11,8 @@ from mmseg.models.utils import resize
 from torch import Tensor, nn
 
 from mmdass.registry import MODELS
+
+from ..necks.bottleneck_projection import Bottleneck
 
 
 class PixelLinear(nn.Module):
@@ -54,19 +57,43 @@ class DAFormerHead(BaseDecodeHead):
     Args:
         embed_dims: Channels that each level is embedded to.
         dilations: Dilations of the fusion; 1 is a 1x1 convolution.
+        final_fuse: Fuse at half the first level's size, which takes a quarter of the memory and work, and enlarge; the
+            last layer then sees the first level once more, through a bottleneck. Source: MADM's
+            ``final_fuse_vae_decoder_feat``, off in its configs.
         kwargs: Of MMSeg's ``BaseDecodeHead``: ``in_channels``, ``in_index``, ``channels``, ``num_classes``, ...
     """
 
-    def __init__(self, embed_dims: int = 256, dilations: Sequence[int] = (1, 6, 12, 18), **kwargs) -> None:
+    def __init__(
+        self,
+        embed_dims: int = 256,
+        dilations: Sequence[int] = (1, 6, 12, 18),
+        final_fuse: bool = False,
+        **kwargs,
+    ) -> None:
         super().__init__(input_transform='multiple_select', **kwargs)
         self.embed_layers = nn.ModuleList(PixelLinear(channels, embed_dims) for channels in self.in_channels)
         self.fuse_layer = SeparableASPP(
             len(self.in_channels) * embed_dims, self.channels, dilations, self.norm_cfg, self.act_cfg
         )
+        self.final_fuse = None
+        if final_fuse:
+            detail = self.channels // 4
+            norm_cfg = dict(type='GN', num_groups=math.gcd(32, detail // 2))
+            self.final_fuse = Bottleneck(self.in_channels[0], detail, detail // 2, norm_cfg)
+            self.conv_seg = nn.Conv2d(self.channels + detail, self.out_channels, 1)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         """Logits (N, num_classes, H, W) at the size of the first level, in float32 whatever the autocast type."""
-        levels = [embed(level) for embed, level in zip(self.embed_layers, self._transform_inputs(inputs), strict=True)]
-        size = levels[0].shape[2:]
-        levels = [levels[0], *(resize(x, size, mode='bilinear', align_corners=self.align_corners) for x in levels[1:])]
-        return self.cls_seg(self.fuse_layer(torch.cat(levels, dim=1))).float()
+        inputs = self._transform_inputs(inputs)
+        size = inputs[0].shape[2:]
+        if self.final_fuse is None:
+            return self.cls_seg(self._fuse(inputs, size)).float()
+        fused = self._resize(self._fuse(inputs, [length // 2 for length in size]), size)
+        return self.cls_seg(torch.cat([fused, self.final_fuse(inputs[0])], dim=1)).float()
+
+    def _fuse(self, inputs: Sequence[Tensor], size: Sequence[int]) -> Tensor:
+        levels = [embed(level) for embed, level in zip(self.embed_layers, inputs, strict=True)]
+        return self.fuse_layer(torch.cat([self._resize(level, size) for level in levels], dim=1))
+
+    def _resize(self, x: Tensor, size: Sequence[int]) -> Tensor:
+        return resize(x, size, mode='bilinear', align_corners=self.align_corners)
