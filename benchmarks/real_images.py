@@ -39,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('data', nargs='?', type=Path, help='folder that the folders of TASKS are in')
     parser.add_argument('task', nargs='?', choices=TASKS, default='camvid_to_thermal')
-    args = parse_row(parser, 'real_images', ROWS, 'segformer')
+    args = parse_row(parser, 'real_images', ROWS, 'segformer', iterations=600)
     cfg = configure(args.data, TASKS[args.task], args.row, args.iterations)
     cfg.work_dir = str(args.work_dir / args.task / f'{args.row}_{args.seed}')
     cfg.randomness.seed = args.seed

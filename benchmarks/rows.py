@@ -12,11 +12,13 @@ from mmengine.runner import Runner
 from mmdass.benchmarks.result import environment
 
 
-def parse_row(parser: argparse.ArgumentParser, table: str, rows: Iterable[str], default: str) -> argparse.Namespace:
+def parse_row(
+    parser: argparse.ArgumentParser, table: str, rows: Iterable[str], default: str, iterations: int
+) -> argparse.Namespace:
     """Add the arguments that every table has, and parse; with --list, print the rows and leave."""
     parser.add_argument('row', nargs='?', choices=list(rows), default=default)
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--iterations', type=int, default=1500)
+    parser.add_argument('--iterations', type=int, default=iterations)
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs', table))
     parser.add_argument('--results', type=Path, default=Path('benchmarks/results', table))
     parser.add_argument('--list', action='store_true', help='print the rows')

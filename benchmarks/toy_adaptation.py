@@ -72,7 +72,7 @@ class PseudoLabelAccuracy(Hook):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('modality', nargs='?', choices=['event', 'depth', 'infrared'], default='event')
-    args = parse_row(parser, 'toy_adaptation', ROWS, 'madm')
+    args = parse_row(parser, 'toy_adaptation', ROWS, 'madm', iterations=300)
     cfg = load_config(
         CONFIGS / f'toy_{args.modality}.py',
         dict(MADM_ROWS.get(args.row, {}), work_dir=str(args.work_dir / args.modality / f'{args.row}_{args.seed}')))

@@ -29,7 +29,7 @@ ROWS = dict(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    args = parse_row(parser, 'toy_methods', ROWS, 'madm')
+    args = parse_row(parser, 'toy_methods', ROWS, 'madm', iterations=2000)
     write_row(
         args.results / f'{args.row}_{args.seed}.json',
         command=f'python benchmarks/toy_methods.py {args.row} --seed {args.seed} --iterations {args.iterations}',
