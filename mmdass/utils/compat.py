@@ -3,13 +3,16 @@
 ``import mmdass`` calls :func:`apply`, which must run before mmseg is imported and before a config is read.
 """
 
+import functools
 import importlib.util
+import logging
 import os
 import sys
 import types
 from datetime import timedelta
 from typing import Any
 
+import mmengine.logging
 import numpy as np
 import torch
 from mmengine.config import Config
@@ -22,6 +25,7 @@ def apply() -> None:
     allow_checkpoint_globals()
     map_config_scopes()
     stub_mmcv_ops()
+    hush_debug_prints()
 
 
 def active_shims() -> list[str]:
@@ -30,6 +34,7 @@ def active_shims() -> list[str]:
     shims = {
         'checkpoints of MMEngine are read without executing anything': True,
         "'mmseg::' in configs means onedl-mmsegmentation": MODULE2PACKAGE['mmseg'].startswith('onedl-'),
+        'without a logger, print_log prints no debug messages': hasattr(mmengine.logging.print_log, '__wrapped__'),
         'mmcv.ops is a stub': getattr(sys.modules.get('mmcv.ops'), '__getattr__', None) is _missing_op,
     }
     return [what for what, active in shims.items() if active]
@@ -69,6 +74,24 @@ def stub_mmcv_ops() -> None:
     stub.__path__ = []
     stub.__getattr__ = _missing_op
     sys.modules['mmcv.ops'] = mmcv.ops = stub
+
+
+def hush_debug_prints() -> None:
+    """Let ``print_log`` without a logger respect the level DEBUG.
+
+    It prints whatever the level, and onedl-mmsegmentation tells it on import, twice, that an optional package is
+    missing: in the standard output of every command.
+    """
+    print_log = mmengine.logging.print_log
+
+    @functools.wraps(print_log)
+    def print_log_unless_debug(
+        msg: Any, logger: logging.Logger | str | None = None, level: int = logging.INFO
+    ) -> None:
+        if logger is not None or level > logging.DEBUG:
+            print_log(msg, logger, level)
+
+    mmengine.logging.print_log = print_log_unless_debug
 
 
 def _missing_op(name: str) -> type:

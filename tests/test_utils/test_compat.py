@@ -1,13 +1,14 @@
 """The shims, on whichever family is installed."""
 
 import importlib.util
+import logging
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.logging import HistoryBuffer
+from mmengine.logging import HistoryBuffer, print_log
 from mmengine.utils import get_installed_path
 
 from mmdass.utils.compat import prepare_cpu_distributed
@@ -34,6 +35,13 @@ def test_bases_of_installed_packages_are_found(tmp_path, base):
     path = tmp_path / 'config.py'
     path.write_text(f"_base_ = '{base}'")
     assert Config.fromfile(path).default_scope == base.partition('::')[0]
+
+
+def test_debug_messages_are_not_printed(capsys):
+    print_log('could not import what nobody asked for', level=logging.DEBUG)
+    assert capsys.readouterr().out == ''
+    print_log('said')
+    assert 'said' in capsys.readouterr().out
 
 
 @pytest.mark.skipif(importlib.util.find_spec('mmcv._ext') is not None, reason='mmcv has its compiled operators')
