@@ -32,7 +32,8 @@ GUIDES = dict(
     segformer_300="the toy's g, 300 iterations", segformer_1200='the same, 1200 iterations',
     unet_1200='a U-Net, 1200 iterations')
 METHODS = dict(
-    source_only='source only', dacs='DACS', daformer='DAFormer', mic='MIC', madm='MADM',
+    source_only='source only', dacs='DACS', dacs_pixel='DACS, pixels below 0.968 ignored',
+    daformer='DAFormer', mic='MIC', madm='MADM',
     distilled='SegFormer-B0, distilled from MADM', oracle="the target's labels (oracle)")
 REAL_TASKS = dict(
     camvid_to_thermal='CamVid to RoadScene thermal', camvid_to_events='CamVid to simulated events',
@@ -79,6 +80,14 @@ def toy_guides() -> str:
         [[GUIDES[row['guide']], f'{row["synthetic"]:.1f}, {row["real"]:.1f}', str(row.get('scale', 'unguided')),
           f'{row["consistency"]:.1f}', '{:.1f} to {:.1f}'.format(*row['interval']), f'{row["own_consistency"]:.1f}',
           _spread(row['mIoU'], 1) if 'mIoU' in row else '-'] for row in rows])
+
+
+def toy_latents() -> str:
+    """Rows of benchmarks/toy_latents.py."""
+    rows = json.loads((RESULTS / 'toy_latents.json').read_text())['rows']
+    return _table(['', 'from pixels', 'from latents', 'seeds'], [
+        [row['modality'], *(_spread(row[inputs], 1) for inputs in ('pixels', 'latents')), str(len(row['pixels']))]
+        for row in rows])
 
 
 def toy_profiles() -> str:
@@ -151,7 +160,8 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 TABLES: dict[str, Callable[[], str]] = dict(
     toy_translation=toy_translation, toy_phases=toy_phases, toy_calibration=toy_calibration,
-    toy_guides=toy_guides, toy_profiles=toy_profiles, toy_methods=toy_methods, real_images=real_images,
+    toy_guides=toy_guides, toy_profiles=toy_profiles, toy_latents=toy_latents,
+    toy_methods=toy_methods, real_images=real_images,
     toy_event=partial(toy_adaptation, 'event', ADAPTATION), toy_priors=partial(toy_adaptation, 'event', PRIORS))
 
 if __name__ == '__main__':

@@ -32,8 +32,9 @@ def main() -> None:
     args = parser.parse_args()
     init_default_scope('mmdass')
     rows = [measure(modality, args.iterations, args.seeds) for modality in MODALITIES]
+    seeds = ' '.join(map(str, args.seeds))
     args.json.write_text(json.dumps(dict(
-        command=f'python benchmarks/toy_latents.py --iterations {args.iterations}', rows=rows,
+        command=f'python benchmarks/toy_latents.py --iterations {args.iterations} --seeds {seeds}', rows=rows,
         environment=environment()), indent=1) + '\n')
 
 
