@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.runner import Runner
-from rows import last, parse_row, scores_of, write_row
+from rows import parse_row, scores_of, set_iterations, write_row
 
 import mmdass  # noqa: F401, first: its shims must run before mmseg is imported
 from mmdass.datasets.label_presets import CLASS_MAPPINGS
@@ -72,7 +72,7 @@ def configure(data: Path, task: dict, row: str, iterations: int) -> Config:
             rare_class_sampling=cfg.train_dataloader.dataset.rare_class_sampling)
         cfg.val_cfg, cfg.custom_hooks = dict(type='ValLoop'), []
     cfg.optim_wrapper, cfg.param_scheduler, cfg.train_cfg = toy.optim_wrapper, toy.param_scheduler, toy.train_cfg
-    last(cfg, iterations)
+    set_iterations(cfg, iterations)
     return cfg
 
 

@@ -29,7 +29,7 @@ def parse_row(
     return args
 
 
-def last(cfg: Config, iterations: int) -> None:
+def set_iterations(cfg: Config, iterations: int) -> None:
     """Let a config of `schedules/toy.py` train so long, and DPLG act over the same share of it; validate at the end."""
     labeler = cfg.model.get('pseudo_labeler', {})
     if 'end_iteration' in labeler:

@@ -16,7 +16,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from rows import last, parse_row, scores_of, write_row
+from rows import parse_row, scores_of, set_iterations, write_row
 
 import mmdass  # noqa: F401, first: its shims must run before mmseg is imported
 from mmdass.engine.unwrap import unwrap_model
@@ -77,7 +77,7 @@ def main() -> None:
         CONFIGS / f'toy_{args.modality}.py',
         dict(MADM_ROWS.get(args.row, {}), work_dir=str(args.work_dir / args.modality / f'{args.row}_{args.seed}')))
     cfg.randomness.seed = args.seed
-    last(cfg, args.iterations)
+    set_iterations(cfg, args.iterations)
     write_row(
         args.results / args.modality / f'{args.row}_{args.seed}.json',
         command=f'python benchmarks/toy_adaptation.py {args.modality} {args.row} --seed {args.seed} '

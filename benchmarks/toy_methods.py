@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 from mmengine.runner import Runner
-from rows import last, parse_row, scores_of, write_row
+from rows import parse_row, scores_of, set_iterations, write_row
 
 import mmdass  # noqa: F401, first: its shims must run before mmseg is imported
 from mmdass.engine.unwrap import unwrap_model
@@ -53,7 +53,7 @@ def train(row: str, seed: int, iterations: int, work_dir: Path) -> dict:
                         teacher_checkpoint=str(taught / f'iter_{iterations}.pth'))
     cfg = load_config(CONFIGS / name, changes)
     cfg.randomness.seed = seed
-    last(cfg, iterations)
+    set_iterations(cfg, iterations)
     cfg.train_cfg.val_begin = iterations + 1  # or the steps would seem longer
     runner = Runner.from_cfg(cfg)
     start = time.process_time()
