@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmdass.checkpoints import load_checkpoint_file
+from mmdass.engine.hooks import PreemptionHook
 from mmdass.utils.compat import prepare_cpu_distributed
 
 ROOT = Path(__file__).parents[2]
@@ -124,6 +127,27 @@ def test_data_workers_survive_the_signal(cfg):
         raise SystemExit(75)
 
     assert in_processes(body) == [75]
+
+
+def test_what_is_caught_for_a_data_worker_reaches_a_run_of_its_own():
+    """In a process forked within a run, as data workers are, that trains itself, either thread may get a signal."""
+    hook = PreemptionHook()
+    hook.before_run(None)
+
+    def body() -> None:
+        heard = []
+        signal.signal(signal.SIGTERM, lambda *_: heard.append(True))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+        signal.pthread_kill(threading.enumerate()[-1].ident, signal.SIGTERM)
+        patience = time.monotonic() + 30
+        while not heard and time.monotonic() < patience:
+            time.sleep(0.01)
+        raise SystemExit(75 if heard else 1)
+
+    try:
+        assert in_processes(body) == [75]
+    finally:
+        hook.after_run(None)
 
 
 def test_data_workers_end_with_their_process(tiny_config_file):

@@ -117,9 +117,13 @@ class PreemptionHook(Hook):
 
 
 def _heed_parent_alone() -> None:
-    """End this data worker when its own process asks for it, as multiprocessing does on leaving."""
-    while signal.sigwaitinfo(SIGNALS).si_pid != os.getppid():
-        pass
+    """End this data worker when its own process asks for it, as multiprocessing does on leaving.
+
+    Others' signals go to the main thread. A data worker's blocks them; that of a process that was forked within another
+    run and trains itself does not, and must not miss what this thread caught in its place.
+    """
+    while (caught := signal.sigwaitinfo(SIGNALS)).si_pid != os.getppid():
+        signal.pthread_kill(threading.main_thread().ident, caught.si_signo)
     os._exit(0)
 
 
