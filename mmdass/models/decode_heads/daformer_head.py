@@ -96,4 +96,6 @@ class DAFormerHead(BaseDecodeHead):
         return self.fuse_layer(torch.cat([self._resize(level, size) for level in levels], dim=1))
 
     def _resize(self, x: Tensor, size: Sequence[int]) -> Tensor:
+        if x.shape[2:] == torch.Size(size):  # the largest level: a copy would cost the most
+            return x
         return resize(x, size, mode='bilinear', align_corners=self.align_corners)
