@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from mmdass.datasets.label_space import LabelSpace
 from mmdass.models import StableDiffusionBackbone
+from mmdass.models.utils.class_logits import class_logits
 from mmdass.utils.config import load_config
 from mmdass.visualization import DomainVisualizer
 
@@ -252,4 +253,5 @@ class DASegInferencer(MMSegInferencer):
         size = images.shape[-2:]  # torch.Size: MMSeg's heads take `img_shape` for the size of a window then
         parts = dict(img_shape=size, ori_shape=size, pad_shape=size, img_padding_size=[0] * 4)
         views = [SegDataSample(metainfo=sample.metainfo | parts) for sample in samples]
-        return torch.stack([view.seg_logits.data for view in self.model.predict(images, views)])
+        predicted = torch.stack([view.seg_logits.data for view in self.model.predict(images, views)])
+        return class_logits(self.model.decode_head, predicted)

@@ -5,6 +5,8 @@ from mmseg.models import SegDataPreProcessor
 from mmseg.models.segmentors import BaseSegmentor
 from torch import Tensor, nn
 
+from mmdass.models.utils.class_logits import class_logits
+
 
 class DeployableSegmentor(nn.Module):
     """Segments pictures as they come out of a decoder.
@@ -47,7 +49,8 @@ class DeployableSegmentor(nn.Module):
         pixels = (pixels if self.reads_rgb else pixels.flip(1)).sub(self.mean).div(self.std)
         size = images.shape[1:3]
         # Heads ask the first image alone for its size.
-        logits = self.segmentor.encode_decode(pixels, [dict(img_shape=size, ori_shape=size)])
+        predicted = self.segmentor.encode_decode(pixels, [dict(img_shape=size, ori_shape=size)])
+        logits = class_logits(self.segmentor.decode_head, predicted)
         confidence, labels = logits.float().softmax(dim=1).max(dim=1)
         return labels.to(torch.uint8), confidence
 

@@ -9,7 +9,9 @@ import logging
 import os
 import sys
 import types
+from collections.abc import Callable
 from datetime import timedelta
+from importlib.machinery import ModuleSpec
 from typing import Any
 
 import mmengine.logging
@@ -24,7 +26,7 @@ def apply() -> None:
     """Run every shim that acts on import."""
     allow_checkpoint_globals()
     map_config_scopes()
-    stub_mmcv_ops()
+    stub_mmcv_extension()
     hush_debug_prints()
 
 
@@ -35,7 +37,7 @@ def active_shims() -> list[str]:
         'checkpoints of MMEngine are read without executing anything': True,
         "'mmseg::' in configs means onedl-mmsegmentation": MODULE2PACKAGE['mmseg'].startswith('onedl-'),
         'without a logger, print_log prints no debug messages': hasattr(mmengine.logging.print_log, '__wrapped__'),
-        'mmcv.ops is a stub': getattr(sys.modules.get('mmcv.ops'), '__getattr__', None) is _missing_op,
+        'mmcv.ops has no compiled functions': not has_compiled_operators(),
     }
     return [what for what, active in shims.items() if active]
 
@@ -62,18 +64,20 @@ def map_config_scopes() -> None:
             MODULE2PACKAGE[module] = f'onedl-{package}'
 
 
-def stub_mmcv_ops() -> None:
-    """Stand in for the compiled ``mmcv.ops``, which classic mmseg imports even where no op is used.
+def stub_mmcv_extension() -> None:
+    """Stand in for MMCV's compiled extension, so that ``mmcv.ops`` can be imported.
 
-    A stubbed op fails when it is built, with its name.
+    Classic mmseg imports it even where no operator is used, and many operators are plain PyTorch, or are so on a CPU:
+    those of PointRend, SAN and Mask2Former. A compiled function fails when it is called, with its name.
     """
-    if importlib.util.find_spec('mmcv._ext') is not None:
+    name = 'mmcv._ext'
+    if importlib.util.find_spec(name) is not None:
         return
-    import mmcv
-    stub = types.ModuleType('mmcv.ops')
-    stub.__path__ = []
-    stub.__getattr__ = _missing_op
-    sys.modules['mmcv.ops'] = mmcv.ops = stub
+    extension = types.ModuleType(name)
+    extension.__spec__ = ModuleSpec(name, None)
+    extension.__getattr__ = _missing_function
+    extension.get_compiler_version = extension.get_compiling_cuda_version = lambda: 'n/a'
+    sys.modules[name] = extension
 
 
 def hush_debug_prints() -> None:
@@ -94,14 +98,19 @@ def hush_debug_prints() -> None:
     mmengine.logging.print_log = print_log_unless_debug
 
 
-def _missing_op(name: str) -> type:
+def has_compiled_operators() -> bool:
+    """Whether MMCV was built with its compiled operators."""
+    return getattr(sys.modules.get('mmcv._ext'), '__getattr__', None) is not _missing_function
+
+
+def _missing_function(name: str) -> Callable:
     if name.startswith('__'):
         raise AttributeError(name)
 
-    def refuse(self, *args: Any, **kwargs: Any) -> None:
-        raise ImportError(f'mmcv.ops.{name} needs mmcv built with its compiled operators; mmdass itself uses none.')
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise ImportError(f'{name} needs mmcv built with its compiled operators; mmdass itself uses none.')
 
-    return type(name, (torch.nn.Module, ), {'__init__': refuse})
+    return refuse
 
 
 def prepare_cpu_distributed(cfg: Config) -> None:

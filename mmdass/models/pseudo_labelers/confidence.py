@@ -24,8 +24,6 @@ class ConfidencePseudoLabeler(BaseModule):
             whose rectification distorts them, as the 120 at the bottom, which show the car's own bonnet. Only
             right for crops as high as the resized image.
         ignore_bottom: The same at the bottom.
-        scores: The head gives scores that are no logits (Mask2Former, MaskFormer, SAN): divide them by their sum over
-            the classes instead of the softmax.
         init_cfg: MMEngine's initialisation config.
     """
 
@@ -35,13 +33,12 @@ class ConfidencePseudoLabeler(BaseModule):
         weight: str = 'global',
         ignore_top: int = 0,
         ignore_bottom: int = 0,
-        scores: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         if weight not in ('global', 'all_ranks', 'pixel'):
             raise ValueError(f"weight must be 'global', 'all_ranks' or 'pixel', not {weight!r}")
-        self.threshold, self.weight, self.scores = threshold, weight, scores
+        self.threshold, self.weight = threshold, weight
         self.ignore_top, self.ignore_bottom = ignore_top, ignore_bottom
 
     def timestep(self, iteration: int, generator: torch.Generator) -> int:
@@ -50,9 +47,7 @@ class ConfidencePseudoLabeler(BaseModule):
 
     def forward(self, logits: Tensor) -> PseudoLabel:
         """Label target images from the teacher's logits (N, classes, H, W)."""
-        logits = logits.float()
-        probabilities = logits / logits.sum(1, keepdim=True).clamp(min=1e-6) if self.scores else logits.softmax(1)
-        confidence, label = probabilities.max(dim=1)
+        confidence, label = logits.float().softmax(1).max(dim=1)
         confident = (confidence >= self.threshold).float()
         share = confident.mean()
         if self.weight == 'all_ranks':

@@ -17,6 +17,7 @@ from mmdass.structures import PseudoLabel, SelfTrainingStep
 from mmdass.utils.random import keyed_generator
 
 from ..pseudo_labelers.diffusion import DiffusionPseudoLabeler
+from ..utils.class_logits import class_logits
 from ..utils.mixing import paste
 from ..utils.pixel_range import from_pictures, to_pictures
 from ..utils.pixel_weights import heads_without_weights, pixel_weights, segmentor_heads
@@ -136,14 +137,16 @@ class SelfTraining(UDASegmentor):
         teacher, size = self.teacher.segmentor, target.shape[2:]
         if timestep:
             return self.decode_pseudo_label(teacher.backbone(target, timestep=timestep), size)
-        return self.pseudo_labeler(teacher.encode_decode(target, image_metas(len(target), size)))
+        predicted = teacher.encode_decode(target, image_metas(len(target), size))
+        return self.pseudo_labeler(class_logits(teacher.decode_head, predicted))
 
     def decode_pseudo_label(self, features: tuple[Tensor, ...], size: Sequence[int]) -> PseudoLabel:
         """The teacher's labels from its backbone's features, at ``size`` (H, W)."""
         teacher = self.teacher.segmentor
         features = teacher.neck(features) if teacher.with_neck else features
         metas = image_metas(len(features[0]), torch.Size(size))
-        return self.pseudo_labeler(teacher.decode_head.predict(features, metas, teacher.test_cfg))
+        predicted = teacher.decode_head.predict(features, metas, teacher.test_cfg)
+        return self.pseudo_labeler(class_logits(teacher.decode_head, predicted))
 
     def choose_pasted(self, label: Tensor) -> Tensor:
         """Which pixels (N, H, W) of the mixed images are the source's, labelled ``label``."""
@@ -239,7 +242,8 @@ def stack_labels(data_samples: list[SegDataSample]) -> Tensor:
 
 def label_samples(label: Tensor, with_edges: bool = False) -> list[SegDataSample]:
     """Data samples that hold the labels (N, H, W), and their edges for PIDNet."""
-    samples = [SegDataSample(gt_sem_seg=PixelData(data=one[None])) for one in label]
+    meta = dict(img_shape=tuple(label.shape[1:]))  # MaskFormer asks for it
+    samples = [SegDataSample(metainfo=meta, gt_sem_seg=PixelData(data=one[None])) for one in label]
     for sample in samples if with_edges else []:
         one = sample.gt_sem_seg.data[0]
         edges = GenerateEdge(edge_width=4)(dict(img_shape=one.shape, gt_seg_map=one.cpu().numpy()))['gt_edge_map']

@@ -7,6 +7,7 @@ from mmseg.models.segmentors import BaseSegmentor
 from torch import Tensor, nn
 
 from ..segmentors.uda_segmentor import UDASegmentor
+from ..utils.class_logits import class_logits
 
 
 class Guide(nn.Module):
@@ -46,7 +47,8 @@ class Guide(nn.Module):
         """Logits (N, classes, H, W), of the images' type, of images (N, 3, H, W), RGB in [-1, 1]."""
         size = images.shape[2:]
         metas = [dict(img_shape=size, ori_shape=size, pad_shape=size)] * len(images)
-        return self.segmentor.encode_decode(self._normalize(images), metas).to(images.dtype)
+        predicted = self.segmentor.encode_decode(self._normalize(images), metas)
+        return class_logits(self.segmentor.decode_head, predicted).to(images.dtype)
 
     def _normalize(self, images: Tensor) -> Tensor:
         """What the segmentor's own preprocessor makes of an image file; that one takes lists of BGR pixels."""

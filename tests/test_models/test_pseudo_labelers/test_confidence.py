@@ -60,12 +60,3 @@ def test_margins_weigh_nothing_and_the_share_is_of_all_pixels(weight):
     inside = pseudo.weight[:, 15:80]
     assert (inside == (0.5 if weight == 'global' else 1)).all()
     assert pseudo.weight.sum() == inside.sum() > 0
-
-
-def test_scores_are_no_logits():
-    """Mask2Former's are class probabilities times masks: a softmax of them would never be sure."""
-    scores = torch.tensor([0.9, 0.02, 0.01]).view(1, 3, 1, 1)
-    assert ConfidencePseudoLabeler()(scores).weight == 0
-    pseudo = ConfidencePseudoLabeler(scores=True)(scores)
-    torch.testing.assert_close(pseudo.confidence, torch.full((1, 1, 1), 0.9 / 0.93))
-    assert pseudo.weight == 0 and ConfidencePseudoLabeler(threshold=0.96, scores=True)(scores).weight == 1
