@@ -28,8 +28,8 @@ def cityscapes(root: Path, items: int = 4, size: tuple[int, int] = (64, 128)) ->
     return root
 
 
-def deliver(root: Path, size: tuple[int, int] = (64, 64)) -> Path:
-    """Depth for five weathers, train and test; semantic labels in the first channel of four, test only."""
+def deliver(root: Path, size: tuple[int, int] = (64, 64), train_labels: bool = False) -> Path:
+    """Depth for five weathers, train and test; semantic labels in the first of four channels."""
     for number, weather in enumerate(('cloud', 'fog', 'night', 'rain', 'sun')):
         for split in ('train', 'test'):
             for frame in range(2):
@@ -39,26 +39,28 @@ def deliver(root: Path, size: tuple[int, int] = (64, 64)) -> Path:
                 label[..., 0] = noise(*size, high=26, seed=frame)
                 label[0, :, 0] = 255
                 label[..., 3] = 255
-                if split == 'test':
+                if split == 'test' or train_labels:
                     write_png(root / f'semantic/{name}_semantic_front.png', label)
     return root
 
 
-def fmb(root: Path, size: tuple[int, int] = (60, 80)) -> Path:
+def fmb(root: Path, size: tuple[int, int] = (60, 80), train_labels: bool = False) -> Path:
     for split, number in (('train', 1), ('train', 9), ('test', 43)):
         write_png(root / f'{split}/Infrared/{number:05d}.png', noise(*size, seed=number))
-        if split == 'test':
+        if split == 'test' or train_labels:
             write_png(root / f'{split}/Label/{number:05d}.png', noise(*size, high=15, seed=number))
     return root
 
 
-def dsec(root: Path, size: tuple[int, int] = (44, 64)) -> Path:
-    """Event images of one train and one test sequence with every frame, and 11-class labels of the latter."""
+def dsec(root: Path, size: tuple[int, int] = (44, 64), train_labels: bool = False) -> Path:
+    """Event images of one train and one test sequence with every frame, and 11-class labels."""
     for frame in range(7):
         write_png(root / f'69mask_train_edges/zurich_city_00_a/{frame:06d}.png', noise(*size, 3, seed=frame))
         write_png(root / f'69mask_test_edges/zurich_city_13_a/{frame:06d}.png', noise(*size, 3, seed=frame))
         label = noise(*size, high=11, seed=frame)
         write_png(root / f'test_semantic_labels/zurich_city_13_a/11classes/{frame:06d}.png', label)
+        if train_labels:
+            write_png(root / f'train_semantic_labels/zurich_city_00_a/11classes/{frame:06d}.png', label)
     return root
 
 

@@ -12,7 +12,7 @@ from tiny_madm import build_armed, madm_cfg, make_batch, total_loss
 
 pytestmark = pytest.mark.slow  # two processes import everything anew
 RANKS = 2
-VARIANTS = ('both branches regressed', 'no regression', 'checkpointed')
+VARIANTS = ('both branches regressed', 'no regression', 'checkpointed', 'an adapter each')
 
 
 def config(variant: str) -> ConfigDict:
@@ -20,6 +20,8 @@ def config(variant: str) -> ConfigDict:
     if variant == 'no regression':
         cfg.latent_palette_head = None
     cfg.segmentor.backbone.with_cp = variant == 'checkpointed'
+    if variant == 'an adapter each':
+        cfg.segmentor.backbone.lora = dict(rank=2, modalities=['depth', 'event'])
     return cfg
 
 
@@ -35,12 +37,16 @@ def train(rank: int, folder: Path) -> None:
 def two_steps(cfg: ConfigDict, rank: int) -> dict:
     """Two steps on a sample of the rank's own: losses, the last gradients, and the final weights."""
     model = build_armed(cfg, seed=rank)  # ranks start differently; DDP makes them agree
-    wrapped = MMDistributedDataParallel(model, device_ids=None, broadcast_buffers=False, find_unused_parameters=False)
+    adapters = 'lora' in cfg.segmentor.backbone  # of which a rank uses one
+    wrapped = MMDistributedDataParallel(
+        model, device_ids=None, broadcast_buffers=False, find_unused_parameters=adapters)
     model.teacher.arm()
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.01)
     inputs, samples = make_batch()
     inputs = {name: images[rank:rank + 1] for name, images in inputs.items()}
     samples = {name: batch[rank:rank + 1] for name, batch in samples.items()}
+    for sample in samples['target']:
+        sample.set_metainfo(dict(modality=('depth', 'event')[rank]))
     history = []
     for _ in range(2):
         losses = wrapped(inputs, samples, mode='loss')
@@ -67,5 +73,7 @@ def test_ranks_stay_together(ranks, variant):
     first, second = (result[variant] for result in ranks)
     assert first['losses'] != second['losses']  # each of a sample and draws of its own
     assert all(gradient is not None for gradient in first['gradients'].values())
+    assert variant != 'an adapter each' or all(
+        gradient.abs().sum() > 0 for name, gradient in first['gradients'].items() if '.lora_B.' in name)
     torch.testing.assert_close(second['gradients'], first['gradients'])
     torch.testing.assert_close(second['parameters'], first['parameters'])  # student and teacher
