@@ -5,6 +5,7 @@ from contextlib import nullcontext
 
 import torch
 from mmengine.logging import print_log
+from mmengine.model import ModuleDict
 from mmengine.structures import PixelData
 from mmseg.datasets.transforms import GenerateEdge
 from mmseg.models.decode_heads import PIDHead
@@ -60,7 +61,8 @@ class SelfTraining(UDASegmentor):
         self.pseudo_labeler = MODELS.build(pseudo_labeler)
         self.mixing = None if mixing is None else MODELS.build(mixing)
         self.augmentation = None if augmentation is None else MODELS.build(augmentation)
-        self.terms = nn.ModuleDict({name: MODELS.build(term) for name, term in terms.items() if term is not None})
+        # MMEngine's, which hands on init_weights: after the segmentor's, whose weights a term may refer to.
+        self.terms = ModuleDict({name: MODELS.build(term) for name, term in terms.items() if term is not None})
         for term in self.terms.values():
             term.bind(self.segmentor)
         self._check_pseudo_labeler()

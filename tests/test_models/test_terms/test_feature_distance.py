@@ -120,3 +120,20 @@ def test_bad_input():
     student.backbone.forward_latents = None
     with pytest.raises(TypeError, match='a diffusion backbone has not learned from ImageNet'):
         bound(student)
+
+
+def test_what_initialises_a_model_gives_the_reference_the_student_s_weights():
+    """As the Runner does, with a backbone that draws its weights anew then, or reads ImageNet's."""
+    backbone = dict(type='MixVisionTransformer', embed_dims=8, num_layers=[1] * 4)
+    head = dict(
+        type='SegformerHead', in_channels=[8, 16, 40, 64], in_index=[0, 1, 2, 3], channels=8, num_classes=19,
+        align_corners=False)
+    segmentor_cfg = dict(type='EncoderDecoder', backbone=backbone, decode_head=head, test_cfg=dict(mode='whole'))
+    model = MODELS.build(ConfigDict(
+        type='mmdass.SelfTraining', segmentor=segmentor_cfg,
+        terms=dict(feature_distance=dict(type='mmdass.FeatureDistance', label_space='cityscapes19'))))
+    before = model.segmentor.backbone.layers[0][0].projection.weight.clone()
+    model.init_weights()
+    student, reference = model.segmentor.backbone.state_dict(), model.terms['feature_distance'].reference.state_dict()
+    assert not before.equal(student['layers.0.0.projection.weight'])
+    torch.testing.assert_close(reference, student, rtol=0, atol=0)
