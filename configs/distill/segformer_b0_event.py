@@ -13,7 +13,14 @@ teacher_config = '{{$TEACHER_CONFIG:work_dirs/event/event.py}}'  # of configs/ma
 teacher_checkpoint = '{{$TEACHER_CHECKPOINT:work_dirs/event/iter_10000.pth}}'
 
 model = dict(
-    segmentor=dict(decode_head=dict(num_classes=11)),
+    data_preprocessor=dict(source=dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])),  # as pretrained
+    segmentor=dict(
+        backbone=dict(init_cfg=dict(
+            _delete_=True,  # ImageNet; or the path of a file
+            type='Pretrained',
+            checkpoint='https://download.openmmlab.com/mmsegmentation/v0.5/pretrain/segformer/'
+                       'mit_b0_20220624-7e0fe6dd.pth')),
+        decode_head=dict(num_classes=11)),
     teacher_config=teacher_config,
     teacher_checkpoint=teacher_checkpoint,
     label_space=_base_.label_space)

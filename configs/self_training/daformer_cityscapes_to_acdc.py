@@ -1,5 +1,5 @@
 # DAFormer, Cityscapes -> ACDC, 19 classes.
-# Nobody published this pairing: the values are those of GTA5 -> Cityscapes.
+# The data are prepared as in DAFormer's own config of this pairing; all else is as for GTA5 -> Cityscapes.
 _base_ = [
     '../_base_/datasets/cityscapes_to_acdc.py',  # with rare-class sampling
     '../_base_/models/daformer.py',

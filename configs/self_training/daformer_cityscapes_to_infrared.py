@@ -1,5 +1,5 @@
 # DAFormer, Cityscapes RGB -> FMB infrared, 9 classes.
-# Nobody published this pairing: the values are those of GTA5 -> Cityscapes.
+# Nobody published this pairing: the values are those of GTA5 -> Cityscapes, the images' sizes and crops those of MADM.
 _base_ = [
     '../_base_/datasets/cityscapes_to_fmb_infrared.py',  # with rare-class sampling
     '../_base_/models/daformer.py',

@@ -13,6 +13,9 @@ from mmdass.checkpoints.loader import CheckpointError
 from mmdass.registry import MODELS
 from mmdass.utils.config import load_config
 
+_OF_TRAINING = ('iterations.', 'teacher.steps.', 'terms.')
+"""What no prediction needs, and what `mmdass convert` does not find in other code bases' checkpoints."""
+
 
 def load_segmentor(
     config: str | Path | Config, checkpoint: str | Path, device: str | torch.device = 'cpu'
@@ -21,7 +24,8 @@ def load_segmentor(
 
     The checkpoint is a file, or an address that MMEngine loads from.
 
-    MMSeg's ``init_model`` sets arguments that only its own segmentors have, and lets missing weights pass.
+    MMSeg's ``init_model`` sets arguments that only its own segmentors have, and lets missing weights pass. Here only
+    what training alone needs may be missing: counts of iterations, and what further losses hold.
 
     Returns:
         The segmentor; ``dataset_meta`` holds the classes and palette that the checkpoint names, or is None.
@@ -34,9 +38,17 @@ def load_segmentor(
     segmentor = MODELS.build(cfg.model)
     loaded = CheckpointLoader.load_checkpoint(str(checkpoint), map_location='cpu', logger='silent')
     try:
-        segmentor.load_state_dict(loaded.get('state_dict', loaded))
+        missing, unexpected = segmentor.load_state_dict(loaded.get('state_dict', loaded), strict=False)
     except RuntimeError as error:
-        config_name = cfg.filename or 'the config'
-        raise CheckpointError(f'{checkpoint} does not fit the model of {config_name}: {error}') from error
+        raise _misfit(cfg, checkpoint, str(error)) from error
+    missing = [name for name in missing if not name.startswith(_OF_TRAINING)]
+    if missing or unexpected:
+        raise _misfit(cfg, checkpoint, '; '.join(
+            f'{len(names)} weights are {what}, the first is {names[0]}'
+            for what, names in (('missing', missing), ('not of the model', unexpected)) if names))
     segmentor.dataset_meta = find_dataset_meta(loaded).get('dataset_meta')
     return segmentor.requires_grad_(False).to(device).eval()
+
+
+def _misfit(cfg: Config, checkpoint: str | Path, reason: str) -> CheckpointError:
+    return CheckpointError(f'{checkpoint} does not fit the model of {cfg.filename or "the config"}: {reason}')

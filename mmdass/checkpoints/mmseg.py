@@ -20,6 +20,7 @@ from .convert import ConvertReport, StateDict, convert_weights, find_dataset_met
 from .loader import CheckpointError, load_checkpoint_file
 from .saver import replace_atomically
 
+_BACKBONES = ('backbone', 'image_encoder')  # the latter is SAN's
 _STUDENT, _TEACHER = 'segmentor.', 'teacher.averaged.'
 # Our transforms of a test pipeline, and MMSeg's that make the same of image files.
 _STOCK = {
@@ -38,8 +39,8 @@ def convert(state_dict: StateDict) -> ConvertReport:
     """
     names = {name: name.removeprefix('module.') for name in state_dict}
     known = [name for name, plain in names.items() if plain.split('.')[0] in (
-        'backbone', 'neck', 'decode_head', 'auxiliary_head')]
-    if not any(names[name].startswith('backbone.') for name in known):
+        *_BACKBONES, 'text_encoder', 'neck', 'decode_head', 'auxiliary_head')]
+    if not any(names[name].split('.')[0] in _BACKBONES for name in known):
         first = next(iter(state_dict), 'nothing')
         raise CheckpointError(f"no key begins with backbone., as a segmentor's do; the first is {first}")
     return ConvertReport(
@@ -142,8 +143,10 @@ def plain_config(cfg: Config, dataset_meta: Mapping[str, Any] | None = None) -> 
     preprocessor = cfg.model.get('data_preprocessor')
     if preprocessor is not None:
         model.data_preprocessor = preprocessor.get('target') or preprocessor.get('source') or preprocessor
-    if model.backbone.get('init_cfg'):
-        model.backbone.init_cfg = None  # the weights are in the checkpoint
+    for part in (model, *model.values()):  # whose weights are in the checkpoint
+        for initial in ('init_cfg', 'pretrained'):
+            if isinstance(part, dict) and part.get(initial) and not _is_ours(part):
+                part[initial] = None
     pipeline = _plain_pipeline(cfg)
     plain = dict(
         default_scope='mmseg',
@@ -164,12 +167,14 @@ def _plain_pipeline(cfg: Config) -> list[dict]:
     pipeline = []
     for transform in transforms:
         kind = transform['type'].removeprefix('mmdass.')
-        if kind in _STOCK:
+        options = {name: value for name, value in transform.items() if name != 'type' and value is not None}
+        if kind in _STOCK and not options:
             pipeline.append(dict(type=_STOCK[kind]))
         elif kind in TRANSFORMS.module_dict and kind not in _OF_LABELS:
+            call = f'{kind}({", ".join(f"{name}={value!r}" for name, value in options.items())})'
             raise CheckpointError(
-                f'its test images go through {kind}, which MMSeg does not have; store images as {kind} makes them, and '
-                'name a config that tests on those with LoadModalityImage: --config CONFIG')
+                f'its test images go through {call}, which MMSeg does not have; store images as it makes them, and '
+                'name a config that tests on those with LoadModalityImage(): --config CONFIG')
         elif kind not in _OF_LABELS:
             pipeline.append(dict(transform))
     return pipeline
@@ -179,8 +184,12 @@ def _prefix_ours(node: Any) -> bool:
     """Write our prefix before our types; whether there are any."""
     children = node.values() if isinstance(node, dict) else node if isinstance(node, (list, tuple)) else ()
     found = any([_prefix_ours(child) for child in children])
-    kind = node.get('type') if isinstance(node, dict) else None
-    if isinstance(kind, str) and kind.removeprefix('mmdass.') in MODELS.module_dict:
-        node['type'] = f'mmdass.{kind.removeprefix("mmdass.")}'
+    if _is_ours(node):
+        node['type'] = f'mmdass.{node["type"].removeprefix("mmdass.")}'
         return True
     return found
+
+
+def _is_ours(node: Any) -> bool:
+    kind = node.get('type') if isinstance(node, dict) else None
+    return isinstance(kind, str) and kind.removeprefix('mmdass.') in MODELS.module_dict

@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 from torch.nn import functional as F
 
+from mmdass.apis.load_segmentor import load_segmentor
 from mmdass.checkpoints import CheckpointError, load_checkpoint_file
 from mmdass.checkpoints.convert import main
 from mmdass.checkpoints.daformer import convert
@@ -70,14 +71,17 @@ def official() -> dict[str, torch.Tensor]:
     return {name: torch.rand(shape, generator=generator) for name, shape in shapes.items()}
 
 
-def our_model():
-    init_default_scope('mmdass')
+def our_config() -> dict:
     head = dict(
         type='DAFormerHead', in_channels=DIMS, in_index=[0, 1, 2, 3], channels=EMBED, embed_dims=EMBED,
         num_classes=CLASSES, norm_cfg=dict(type='BN'), loss_decode=dict(type='CrossEntropyLoss'))
     backbone = dict(type='MixVisionTransformer', embed_dims=WIDTH, num_layers=DEPTHS, num_heads=[1, 2, 5, 8])
-    return MODELS.build(ConfigDict(
-        type='SelfTraining', segmentor=dict(type='EncoderDecoder', backbone=backbone, decode_head=head)))
+    return dict(type='SelfTraining', segmentor=dict(type='EncoderDecoder', backbone=backbone, decode_head=head))
+
+
+def our_model():
+    init_default_scope('mmdass')
+    return MODELS.build(ConfigDict(our_config()))
 
 
 def test_every_weight_has_its_place(official):
@@ -87,6 +91,21 @@ def test_every_weight_has_its_place(official):
     assert report.unused == [name for name in official if name.startswith('imnet_model.')]
     missing, unexpected = our_model().load_state_dict(report.state_dict, strict=False)
     assert set(missing) == COUNTERS and not unexpected
+
+
+def test_the_converted_file_is_loaded_for_prediction(official, tmp_path):
+    """Though it lacks what training alone needs, here with the feature distance; a weight it must not lack."""
+    model = dict(our_config(), terms=dict(feature_distance=dict(type='FeatureDistance', label_space='cityscapes19')))
+    cfg = Config(dict(model=model, default_scope='mmdass'))
+    weights = convert(official).state_dict
+    torch.save(dict(state_dict=weights), tmp_path / 'converted.pth')
+    loaded = load_segmentor(cfg, tmp_path / 'converted.pth')
+    assert loaded.segmentor.decode_head.conv_seg.weight.equal(official['model.decode_head.conv_seg.weight'])
+    weights['segmentor.more'] = weights.pop('segmentor.decode_head.conv_seg.weight')
+    torch.save(dict(state_dict=weights), tmp_path / 'broken.pth')
+    with pytest.raises(CheckpointError, match='1 weights are missing, the first is segmentor.decode_head.conv_seg.weig'
+                                              'ht; 1 weights are not of the model, the first is segmentor.more'):
+        load_segmentor(cfg, tmp_path / 'broken.pth')
 
 
 @pytest.mark.parametrize('ours, theirs', [('segmentor', 'model'), ('teacher.averaged.segmentor', 'ema_model')])

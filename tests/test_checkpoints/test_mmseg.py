@@ -110,6 +110,14 @@ def test_a_plain_checkpoint_becomes_the_student(tmp_path):
     assert export(ours).state_dict.keys() == plain.keys()
 
 
+def test_san_has_an_image_encoder():
+    plain = {'image_encoder.x': torch.zeros(1), 'text_encoder.x': torch.zeros(1), 'decode_head.x': torch.zeros(1)}
+    assert export(convert(plain).state_dict).state_dict.keys() == plain.keys()
+    cfg = Config(dict(model=dict(type='SelfTraining', segmentor=dict(
+        type='MultimodalEncoderDecoder', pretrained='clip.pth', image_encoder=dict(type='VisionTransformer')))))
+    assert plain_config(cfg).model == dict(cfg.model.segmentor, pretrained=None)  # the weights are in the checkpoint
+
+
 def test_parts_of_ours_are_named_with_our_prefix():
     cfg = Config(dict(model=dict(
         type='SelfTraining',
@@ -138,12 +146,15 @@ def test_a_checkpoint_of_the_wrong_kind_is_not_taken_in():
         convert({'segmentor.backbone.x': 0})
 
 
-def test_images_that_mmseg_cannot_load_are_refused():
+@pytest.mark.parametrize('loader, named', [
+    (dict(type='LoadDepth'), r'LoadDepth\(\)'),
+    (dict(type='LoadModalityImage', channel=3), r'LoadModalityImage\(channel=3\)')])
+def test_images_that_mmseg_cannot_load_are_refused(loader, named):
     init_default_scope('mmdass')
-    pipeline = [dict(type='LoadDepth'), dict(type='PackSegInputs')]
+    pipeline = [loader, dict(type='PackSegInputs')]
     cfg = Config(dict(model=dict(type='SelfTraining', segmentor=dict(backbone=dict(type='ViT'))),
                       test_dataloader=dict(dataset=dict(pipeline=pipeline))))
-    with pytest.raises(CheckpointError, match='go through LoadDepth, which MMSeg does not have'):
+    with pytest.raises(CheckpointError, match=f'go through {named}, which MMSeg does not have'):
         plain_config(cfg)
 
 

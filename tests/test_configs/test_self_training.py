@@ -128,6 +128,20 @@ def test_norms_do_not_decay_and_the_head_learns_tenfold(daformer, tmp_path):
     assert seen == len(norms) + len(head)
 
 
+@pytest.mark.parametrize('backbone', [
+    dict(type='SwinTransformer', embed_dims=8, depths=(1, 1), num_heads=(1, 1), strides=(4, 2), out_indices=(0, 1),
+         window_size=2, use_abs_pos_embed=True, pretrain_img_size=32),
+    dict(type='VisionTransformer', img_size=32, embed_dims=8, num_layers=1, num_heads=1)], ids=lambda cfg: cfg['type'])
+def test_position_embeddings_do_not_decay(daformer, backbone):
+    """Of the backbones that have any, in a config of a user's; a MiT has none."""
+    init_default_scope('mmdass')
+    model = nn.ModuleDict(dict(backbone=MODELS.build(backbone)))
+    wrapper = build_optim_wrapper(model, daformer.optim_wrapper)
+    decays = {id(group['params'][0]): group['weight_decay'] for group in wrapper.param_groups}
+    positions = [parameter for name, parameter in model.named_parameters() if 'pos' in name.rpartition('.')[2]]
+    assert positions and {decays[id(parameter)] for parameter in positions} == {0}
+
+
 def test_values(daformer):
     model = daformer.model
     teacher, labeler = model.teacher, model.pseudo_labeler
@@ -156,6 +170,8 @@ def test_values_of_the_others():
     acdc = shipped('mic_cityscapes_to_acdc').model
     assert (acdc.terms.masked.domains, acdc.terms.masked.augmented) == ('both', False)
     assert acdc.pseudo_labeler.ignore_top == acdc.pseudo_labeler.ignore_bottom == 0  # not rectified
+    source = shipped('daformer_cityscapes_to_acdc').train_dataloader.dataset.source.pipeline
+    assert (source[2].scale, source[2].get('backend'), source[3].cat_max_ratio) == ((1024, 512), None, 0.75)
     dacs = shipped('dacs_gta_to_cityscapes')
     assert dacs.model.teacher.alpha == 0.99 and dacs.model.pseudo_labeler.ignore_bottom == 0
     assert dacs.train_dataloader.dataset.rare_class_sampling is None

@@ -1,4 +1,4 @@
-# SegFormer with MiT-B5, the largest, NPARAM M parameters.
+# SegFormer with MiT-B5, the largest, 82.0 M parameters.
 _base_ = './segformer_b0.py'
 
 model = dict(

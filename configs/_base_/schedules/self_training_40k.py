@@ -7,7 +7,8 @@ optim_wrapper = dict(
     type='AutocastOptimWrapper',  # bf16; 'OptimWrapper' trains in float32, as DAFormer does
     optimizer=dict(type='AdamW', lr=6e-5, betas=(0.9, 0.999), weight_decay=0.01),
     paramwise_cfg=dict(custom_keys={
-        'head': dict(lr_mult=10.), 'pos_block': no_decay, 'norm': no_decay,
+        'head': dict(lr_mult=10.), 'norm': no_decay,
+        'pos_embed': no_decay, 'relative_position_bias_table': no_decay,  # of ViT and Swin; a MiT has none
         # the norm after each stage of a MiT, which MMSeg does not call so
         'layers.0.2.': no_decay, 'layers.1.2.': no_decay, 'layers.2.2.': no_decay, 'layers.3.2.': no_decay}))
 param_scheduler = [  # their product, as in MMCV 1.x: the decay begins with the warm-up, not after it

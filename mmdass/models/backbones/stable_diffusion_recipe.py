@@ -45,8 +45,8 @@ class StableDiffusionRecipe:
         """Compare a checkpoint's recipe with this model's.
 
         Raises:
-            RuntimeError: The checkpoint was trained with other frozen parts or another scale of its adapters, so its
-                weights would mean something else.
+            RuntimeError: The checkpoint was trained with other frozen parts, adapters or scales of them, so its weights
+                would mean something else.
         """
         theirs, ours = json.loads(bytes(state.tolist())), self.recipe
         differ = (
@@ -57,8 +57,12 @@ class StableDiffusionRecipe:
             raise RuntimeError(f'{differ}: only one has adapters of a frozen U-Net. Set `lora` as it was in training.')
         if _hashes(theirs) != _hashes(ours):
             raise RuntimeError(f'{differ}. Set `pretrained` to the former.')
-        scales = ours.get('lora_scales', {})
-        for name, scale in theirs.get('lora_scales', {}).items():
+        scales, trained = ours.get('lora_scales', {}), theirs.get('lora_scales', {})
+        if trained and not scales.keys() & trained:
+            raise RuntimeError(
+                f"this checkpoint has adapters for {', '.join(trained)}, the config's for {', '.join(scales)}, so none "
+                'would be used. Name the former in `lora.modalities`; there may be others beside them.')
+        for name, scale in trained.items():
             if scales.get(name, scale) != scale:
                 raise RuntimeError(
                     f'this checkpoint has trained the adapter {name!r} with a scale (alpha / rank) of {scale:g}, but '

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.structures import PixelData
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 
 from mmdass.datasets.label_space import LabelSpace
 from mmdass.registry import MODELS
+from mmdass.utils.config import load_config
 
 from ..translators.guide import Guide
 from ..utils.pixel_range import to_pictures
@@ -38,6 +40,7 @@ class Distillation(UDASegmentor):
         teacher_checkpoint: Path of its checkpoint.
         label_space: The student's label space, as ``LabelSpace.get`` takes it; the teacher's must be the same.
         teacher_role: Who teaches, where the teacher is a model of ours: its 'student' or its 'teacher'.
+        teacher_modality: Through which adapter it sees, if it has one for each of several modalities.
         temperature: T.
         threshold: Confidence from which a pixel has a hard label.
         soft_weight: Factor of the loss on soft labels.
@@ -47,7 +50,8 @@ class Distillation(UDASegmentor):
     Raises:
         CheckpointError: The teacher's checkpoint is damaged or does not fit its config.
         TypeError: The student's head has a loss of its own.
-        ValueError: Teacher and student have different label spaces.
+        ValueError: Teacher and student have different label spaces, or the teacher has several adapters and
+            ``teacher_modality`` names none of them.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class Distillation(UDASegmentor):
         teacher_checkpoint: str | Path,
         label_space: str | Mapping,
         teacher_role: str = 'student',
+        teacher_modality: str | None = None,
         temperature: float = 2.0,
         threshold: float = 0.9,
         soft_weight: float = 1.0,
@@ -74,6 +79,7 @@ class Distillation(UDASegmentor):
         space = LabelSpace.get(label_space)
         # In a list, so that it is no module of this one: it stays out of checkpoints, of DDP and of train().
         self._guide = [_load_guide(teacher_config, teacher_checkpoint, teacher_role, space)]
+        self._choose_adapter(teacher_modality)
         if self.num_classes != len(space.classes):
             raise ValueError(f'the student has {self.num_classes} classes, its label space {len(space.classes)}')
 
@@ -81,6 +87,18 @@ class Distillation(UDASegmentor):
     def guide(self) -> Guide:
         """The frozen teacher: logits of pictures in [-1, 1]."""
         return self._guide[0]
+
+    def _choose_adapter(self, modality: str | None) -> None:
+        backbone = getattr(self.guide.segmentor, 'backbone', None)
+        adapters = getattr(backbone, 'adapters', ())
+        if modality is not None:
+            if modality not in adapters:
+                raise ValueError(f'the teacher has no adapter for teacher_modality={modality!r}; it has: '
+                                 f'{", ".join(adapters) or "none"}')
+            backbone.use_adapter(modality)
+        elif len(adapters) > 1:
+            raise ValueError(f'the teacher has adapters for {", ".join(adapters)}: set `teacher_modality` to what the '
+                             'target images show')
 
     def _apply(self, *args, **kwargs) -> 'Distillation':
         self.guide._apply(*args, **kwargs)
@@ -143,7 +161,7 @@ def _load_guide(config: str | Path, checkpoint: str | Path, role: str, space: La
     scope = DefaultScope.get_current_instance()
     with DefaultScope.overwrite_default_scope(scope and scope.scope_name):  # and gives back ours
         teacher = load_segmentor(config, checkpoint)
-    classes = (teacher.dataset_meta or {}).get('classes')
+    classes = (teacher.dataset_meta or {}).get('classes') or _config_classes(load_config(config))
     if classes is not None and tuple(classes) != space.classes:
         raise ValueError(
             f'the teacher {checkpoint} knows the classes {", ".join(classes)}, but the student shall learn '
@@ -156,3 +174,10 @@ def _load_guide(config: str | Path, checkpoint: str | Path, role: str, space: La
     if isinstance(teacher, UDASegmentor):
         teacher.predict_role = role
     return Guide(teacher)
+
+
+def _config_classes(cfg: Config) -> tuple[str, ...] | None:
+    """The classes that a config tests, where it names them."""
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    space = dataset.get('label_space') or cfg.get('label_space')
+    return LabelSpace.get(space).classes if space else (dataset.get('metainfo') or {}).get('classes')

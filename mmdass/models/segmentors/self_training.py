@@ -127,7 +127,8 @@ class SelfTraining(UDASegmentor):
     def end_iteration(self, pseudo: PseudoLabel, timestep: int) -> dict[str, Tensor]:
         """Count the iteration; return what the log shows of it."""
         self.iterations.value += 1
-        return {'pseudo/confident': pseudo.weight.mean(), 'pseudo/timestep': torch.tensor(float(timestep))}
+        confident = (pseudo.confidence >= self.pseudo_labeler.threshold).float().mean()
+        return {'pseudo/confident': confident, 'pseudo/timestep': torch.tensor(float(timestep))}
 
     def generator(self, purpose: str) -> torch.Generator:
         """The generator of this iteration's draws for one purpose."""

@@ -62,16 +62,17 @@ class FeatureDistance(LossTerm):
 
         Raises:
             ValueError: The label space is not the student's.
-            TypeError: It is a diffusion backbone.
+            TypeError: It is a diffusion backbone, or SAN's image encoder.
         """
         if segmentor.num_classes != len(self.names):
             raise ValueError(
                 f'FeatureDistance knows {len(self.names)} classes and the segmentor predicts {segmentor.num_classes}: '
                 'its label_space must be the one that the data sets have'
             )
-        if hasattr(segmentor.backbone, 'forward_latents'):
-            raise TypeError('FeatureDistance holds a backbone to what ImageNet taught it; a diffusion backbone has not '
-                            'learned from ImageNet. Leave it out: terms=dict(feature_distance=None)')
+        if not hasattr(segmentor, 'backbone') or hasattr(segmentor.backbone, 'forward_latents'):
+            raise TypeError("FeatureDistance holds a backbone to what ImageNet taught it; a diffusion backbone, or"
+                            " SAN's CLIP, has not learned from ImageNet. Leave it out: terms=dict("
+                            'feature_distance=None)')
         self._student = [segmentor.backbone]  # in a list, so that it is not registered a second time
         self.reference = copy.deepcopy(segmentor.backbone).requires_grad_(False)
         self.train()

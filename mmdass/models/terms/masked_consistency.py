@@ -28,6 +28,9 @@ class MaskedConsistency(LossTerm):
             with their labels (MIC's ``separate``, its choice for ACDC and Dark Zurich).
         augmented: Augment the images first (MIC's ``...aug``; not for ACDC and Dark Zurich).
         init_cfg: MMEngine's initialisation config.
+
+    Raises:
+        ValueError: In ``forward``: the batch has one image, of which 'both' domains cannot have a share.
     """
 
     def __init__(
@@ -57,6 +60,9 @@ class MaskedConsistency(LossTerm):
     def _examples(self, step: SelfTrainingStep) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Images, labels, weights, and which pixels (N, H, W) are of the source."""
         size = len(step.target)
+        if self.domains == 'both' and size < 2:
+            raise ValueError("MaskedConsistency(domains='both') needs a source and a target image in each batch: set "
+                             "train_dataloader.batch_size to 2 at least, or domains='target'")
         sources = size // 2 if self.domains == 'both' else 0
         pairs = ((step.source, step.target), (step.label, step.pseudo.label),
                  (torch.ones_like(step.pseudo.weight), step.pseudo.weight))

@@ -65,5 +65,7 @@ def _why_not(head: nn.Module) -> str:
     kind = type(head)
     if getattr(kind, 'loss', None) not in _LOSSES or getattr(kind, 'loss_by_feat', None) not in _LOSSES_BY_FEAT:
         return 'a loss of its own'
+    if getattr(head, 'use_se_loss', False):
+        return 'a loss of the classes in sight'
     losses = head.loss_decode if isinstance(head.loss_decode, nn.ModuleList) else [head.loss_decode]
     return ', '.join(type(loss).__name__ for loss in losses if not isinstance(loss, CrossEntropyLoss))

@@ -108,6 +108,9 @@ def test_a_checkpoint_of_another_base_is_refused(load):
     ):
         with pytest.raises(RuntimeError, match=message):
             load(build(**options), state, strict=False)
+    with pytest.raises(RuntimeError, match='has adapters for depth, .* for event, .* none would be used'):
+        load(build(lora=dict(rank=2, modalities='event')), build(lora=dict(rank=2, modalities='depth')).state_dict(),
+             strict=False)
     theirs = build(lora=dict(rank=2), random_init=SIZE | dict(unet=SIZE['unet'] | dict(layers_per_block=1)), taps=[])
     with pytest.raises(RuntimeError, match='goes with the Stable Diffusion model .* unet .*Set `pretrained`'):
         load(build(lora=dict(rank=2)), theirs.state_dict(), strict=False)

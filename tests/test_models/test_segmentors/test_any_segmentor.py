@@ -163,6 +163,9 @@ WITH_A_LOSS_OF_THEIR_OWN = dict(
             assigner=dict(type='mmdet.HungarianAssigner', match_costs=costs('mmdet.')),
             sampler=dict(type='mmdet.MaskPseudoSampler')),
         **QUERIES)),
+    encnet=segmentor(RESNET, head(
+        'EncHead', in_channels=[16, 32, 64], in_index=[1, 2, 3], num_codes=4, use_se_loss=True, add_lateral=False,
+        loss_se_decode=dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=0.2))),
     dice=segmentor(RESNET, fcn(64, 3, loss_decode=[CROSS_ENTROPY, dict(type='DiceLoss', use_sigmoid=False)])),
 )
 

@@ -101,6 +101,20 @@ def test_who_teaches(teacher, role):
                if name.startswith(prefix))
 
 
+def test_a_teacher_of_several_modalities(teacher):
+    madm = madm_cfg('event')
+    madm.segmentor.backbone.lora = dict(rank=2, modalities=['depth', 'event'])
+    files = teacher(madm, LabelSpace.get('madm11').classes) | dict(label_space='madm11')
+    eleven = dict(SEGFORMER, decode_head=dict(SEGFORMER['decode_head'], num_classes=11))
+    with pytest.raises(ValueError, match='adapters for depth, event: set `teacher_modality`'):
+        student(files, eleven)
+    with pytest.raises(ValueError, match="no adapter for teacher_modality='rgb'; it has: depth, event"):
+        student(files, eleven, teacher_modality='rgb')
+    model = student(files, eleven, teacher_modality='event')
+    assert model.guide.segmentor.backbone.adapter == 'event'
+    model.loss(make_batch()[0]['target'], [])
+
+
 def test_the_teacher_is_in_no_checkpoint_but_goes_along(teacher):
     model = student(teacher(FCN))
     assert all(name.startswith(('segmentor.', 'iterations.')) for name in model.state_dict())
@@ -118,6 +132,11 @@ def test_a_teacher_of_another_scope_leaves_ours(teacher):
 def test_another_label_space_is_refused(teacher):
     with pytest.raises(ValueError, match='knows the classes road, .*, but the student shall learn .*label space'):
         student(teacher(FCN, classes=['road', *CLASSES[1:-1], 'boat']))
+    files = teacher(FCN, classes=None)
+    Config(dict(model=FCN, default_scope='mmdass', label_space=dict(classes=[*CLASSES[1:], CLASSES[0]]))).dump(
+        files['teacher_config'])
+    with pytest.raises(ValueError, match='knows the classes'):  # by its config
+        student(files)
     with pytest.raises(ValueError, match='has 7 classes, but the student shall learn 9: '):
         seven = dict(FCN['decode_head'], num_classes=7), dict(FCN['auxiliary_head'], num_classes=7)
         student(teacher(FCN | dict(zip(('decode_head', 'auxiliary_head'), seven, strict=True)), classes=None))

@@ -68,6 +68,13 @@ def test_the_shipped_shape_of_a_batch_trains():
     assert not torch.equal(model.segmentor.decode_head.conv_seg.weight, before)
 
 
+def test_the_share_of_confident_pixels_is_logged_whatever_the_margins():
+    labeler = dict(type='ConfidencePseudoLabeler', threshold=0.195, ignore_top=20, ignore_bottom=20)
+    plain, cut = self_training(), self_training(pseudo_labeler=labeler)
+    shares = [model.loss(*make_batch())['pseudo/confident'] for model in (plain, cut)]
+    assert shares[0] == shares[1] > 0
+
+
 def test_branches_by_hand():
     model = self_training()
     model.panels_wanted = True

@@ -118,7 +118,7 @@ def test_bad_input():
         FeatureDistance(SPACE, classes=None, min_ratio=0.5)
     student = segmentor()
     student.backbone.forward_latents = None
-    with pytest.raises(TypeError, match='a diffusion backbone has not learned from ImageNet'):
+    with pytest.raises(TypeError, match='a diffusion backbone, .* has not learned from ImageNet'):
         bound(student)
 
 

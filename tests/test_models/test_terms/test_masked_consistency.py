@@ -79,6 +79,8 @@ def test_both_domains():
     assert (panels['masked/weight'][0] == 1).all() and (panels['masked/weight'][1] < 1).all()
     with pytest.raises(ValueError, match="'target' or 'both', not 'source'"):
         MaskedConsistency(domains='source')
+    with pytest.raises(ValueError, match='batch_size to 2'):
+        model.loss(*make_batch(size=1))
 
 
 def test_official_values():
