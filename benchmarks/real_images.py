@@ -32,7 +32,7 @@ TASKS: dict[str, dict] = dict(  # folders of the source, the target and its labe
         raw_labels=dict(classes=LabelSpace.get('nyu40').classes[:39], void_ids=(39,)),  # from 0 in these files
         class_mapping={name: to for name, to in CLASS_MAPPINGS['nyu40_to_nyu13'].items() if name != 'otherprop'},
         space='nyu13', loader=dict(type='LoadDepth', unit=1 / 25.5, coding='inverse')))
-ROWS = ('segformer_source_only', 'segformer', 'madm_source_only', 'madm')
+ROWS = ('segformer_source_only', 'segformer', 'segformer_loose', 'madm_source_only', 'madm')
 
 
 def main() -> None:
@@ -64,7 +64,8 @@ def configure(data: Path, task: dict, row: str, iterations: int) -> Config:
         cfg.model.latent_palette_head.label_space = task['space']
     cfg.model.segmentor.decode_head.num_classes = len(LabelSpace.get(task['space']).classes)
     cfg.model.data_preprocessor.source.size = (128, 128)
-    cfg.model.pseudo_labeler.threshold = toy.model.pseudo_labeler.threshold
+    if row.endswith('loose'):
+        cfg.model.pseudo_labeler.threshold = 0.8
     if row.endswith('source_only'):
         cfg.model = dict(cfg.model.segmentor, data_preprocessor=cfg.model.data_preprocessor.source)
         cfg.train_dataloader.dataset = dict(

@@ -32,14 +32,17 @@ GUIDES = dict(
     segformer_300="the toy's g, 300 iterations", segformer_1200='the same, 1200 iterations',
     unet_1200='a U-Net, 1200 iterations')
 METHODS = dict(
-    source_only='source only', dacs='DACS', dacs_pixel='DACS, pixels below 0.968 ignored',
-    daformer='DAFormer', mic='MIC', madm='MADM',
+    source_only='source only', dacs='DACS', daformer='DAFormer', mic='MIC', madm='MADM',
     distilled='SegFormer-B0, distilled from MADM', oracle="the target's labels (oracle)")
+WEIGHTS = dict(
+    dacs_loose='DACS, threshold 0.8', dacs='DACS', dacs_pixel='DACS, each pixel by its own confidence',
+    madm_loose='MADM, threshold 0.8', madm='MADM')
 REAL_TASKS = dict(
     camvid_to_thermal='CamVid to RoadScene thermal', camvid_to_events='CamVid to simulated events',
     nyu_to_depth='NYUv2 RGB to depth', camvid_to_dusk='CamVid day to dusk')
 REAL_ROWS = dict(
     segformer_source_only='SegFormer-B0, source only', segformer='SegFormer-B0, self-training',
+    segformer_loose='SegFormer-B0, self-training, threshold 0.8',
     madm_source_only='toy-sd, source only', madm='toy-sd, MADM')
 PRIORS = dict(random_unet='random U-Net', frozen_unet='toy-sd, frozen', adapters='toy-sd, adapters', madm='toy-sd')
 
@@ -99,14 +102,10 @@ def toy_profiles() -> str:
         for name, figures in profiles.items()])
 
 
-def toy_adaptation(modality: str, titles: dict[str, str]) -> str:
-    """Rows of benchmarks/toy_adaptation.py, mean and standard deviation over their seeds."""
-    rows = []
-    for row, title in titles.items():
-        paths = sorted((RESULTS / 'toy_adaptation' / modality).glob(f'{row}_[0-9]*.json'))
-        runs = [json.loads(path.read_text()) for path in paths]
-        if runs:
-            rows.append([title, *_student_and_teacher(runs), str(len(runs))])
+def scores(folder: str, titles: dict[str, str]) -> str:
+    """Rows of a script in a folder of results, mean and standard deviation over their seeds."""
+    rows = [[title, *_student_and_teacher(runs), str(len(runs))]
+            for row, title in titles.items() if (runs := _runs(folder, row))]
     return _table(['', 'mIoU', 'of the teacher', 'seeds'], rows)
 
 
@@ -114,8 +113,7 @@ def toy_methods() -> str:
     """Rows of benchmarks/toy_methods.py, mean and standard deviation over their seeds."""
     rows = []
     for row, title in METHODS.items():
-        runs = [json.loads(path.read_text()) for path in sorted((RESULTS / 'toy_methods').glob(f'{row}_[0-9]*.json'))]
-        if runs:
+        if runs := _runs('toy_methods/event', row):
             rows.append([
                 title, *_student_and_teacher(runs), str(len(runs)), f'{runs[0]["parameters"] / 1e6:.2f}',
                 f'{mean(run["seconds_per_step"] for run in runs):.2f}',
@@ -128,11 +126,13 @@ def real_images() -> str:
     """Rows of benchmarks/real_images.py, mean and standard deviation over their seeds."""
     rows = []
     for (task, task_title), (row, title) in product(REAL_TASKS.items(), REAL_ROWS.items()):
-        paths = sorted((RESULTS / 'real_images' / task).glob(f'{row}_[0-9]*.json'))
-        runs = [json.loads(path.read_text()) for path in paths]
-        if runs:
+        if runs := _runs(f'real_images/{task}', row):
             rows.append([task_title, title, *_student_and_teacher(runs), str(runs[0]['iterations']), str(len(runs))])
     return _table(['', '', 'mIoU', 'of the teacher', 'iterations', 'seeds'], rows)
+
+
+def _runs(folder: str, row: str) -> list[dict]:
+    return [json.loads(path.read_text()) for path in sorted((RESULTS / folder).glob(f'{row}_[0-9]*.json'))]
 
 
 def _student_and_teacher(runs: list[dict]) -> list[str]:
@@ -161,8 +161,10 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 TABLES: dict[str, Callable[[], str]] = dict(
     toy_translation=toy_translation, toy_phases=toy_phases, toy_calibration=toy_calibration,
     toy_guides=toy_guides, toy_profiles=toy_profiles, toy_latents=toy_latents,
-    toy_methods=toy_methods, real_images=real_images,
-    toy_event=partial(toy_adaptation, 'event', ADAPTATION), toy_priors=partial(toy_adaptation, 'event', PRIORS))
+    toy_methods=toy_methods, toy_weights=partial(scores, 'toy_methods/event', WEIGHTS), real_images=real_images,
+    toy_methods_depth=partial(scores, 'toy_methods/depth', METHODS),
+    toy_event=partial(scores, 'toy_adaptation/event', ADAPTATION),
+    toy_priors=partial(scores, 'toy_adaptation/event', PRIORS))
 
 if __name__ == '__main__':
     PAGE.write_text(fill(PAGE.read_text()))
