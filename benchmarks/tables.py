@@ -162,7 +162,6 @@ TABLES: dict[str, Callable[[], str]] = dict(
     toy_translation=toy_translation, toy_phases=toy_phases, toy_calibration=toy_calibration,
     toy_guides=toy_guides, toy_profiles=toy_profiles, toy_latents=toy_latents,
     toy_methods=toy_methods, toy_weights=partial(scores, 'toy_methods/event', WEIGHTS), real_images=real_images,
-    toy_methods_depth=partial(scores, 'toy_methods/depth', METHODS),
     toy_event=partial(scores, 'toy_adaptation/event', ADAPTATION),
     toy_priors=partial(scores, 'toy_adaptation/event', PRIORS))
 
