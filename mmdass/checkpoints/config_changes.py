@@ -17,6 +17,7 @@ _HARMLESS = {
     'data_root', 'pretrained', 'init_cfg', 'teacher_config', 'teacher_checkpoint', 'cache_dir', 'statistics',
     'num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'with_cp', 'max_broken',
     'max_iters', 'val_interval', 'val_begin', 'clip_grad', 'test_cfg', 'predict_role', 'backend_args',
+    'translate_batch_size', 'chunk',
 }
 
 

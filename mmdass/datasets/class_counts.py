@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +11,8 @@ import numpy as np
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.logging import print_log
 from mmengine.utils import track_iter_progress
+
+from mmdass.checkpoints.saver import replace_atomically
 
 from .transforms.labels import read_label
 
@@ -54,8 +55,10 @@ def _load_or_scan(
     paths: Sequence[str], channel: int | None, cache_dir: str | None, threads: int
 ) -> list[dict[str, int]]:
     cache = _cache_folder(cache_dir) / f'class_counts_{_content_key(paths, channel)}.json'
-    if cache.is_file():
+    try:
         return json.loads(cache.read_text())
+    except (OSError, ValueError):  # none yet, or not for us
+        pass
 
     print_log(f'Counting class pixels of {len(paths)} label files, once; cached in {cache}.', logger='current')
     with ThreadPoolExecutor(threads) as pool:
@@ -65,7 +68,8 @@ def _load_or_scan(
             for histogram in track_iter_progress((histograms, len(paths)))
         ]
     try:
-        _write_atomically(cache, json.dumps(counts))
+        with replace_atomically(cache) as partial:
+            partial.write_text(json.dumps(counts))
     except OSError as error:
         print_log(f'Class counts cannot be cached ({error}); set `cache_dir` to a writable folder.', logger='current')
     return counts
@@ -113,10 +117,3 @@ def _content_key(paths: Sequence[str], channel: int | None) -> str:
         stat = os.stat(path)
         digest.update(f'{path}|{stat.st_size}|{stat.st_mtime_ns}\n'.encode())
     return digest.hexdigest()[:16]
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile('w', dir=path.parent, delete=False) as file:
-        file.write(text)
-    os.replace(file.name, path)

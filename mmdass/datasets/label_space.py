@@ -1,4 +1,4 @@
-"""Label spaces (ordered class names, palette, ignore index) and mapping one onto another by names."""
+"""Label spaces (ordered class names, palette, ids in files) and mapping one onto another by names."""
 
 import colorsys
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,8 @@ import numpy as np
 
 from .label_presets import CLASS_MAPPINGS, COLOURS, FILE_IDS
 
+IGNORED = 255
+"""Pixels without a class: in the model, as in MMSeg, and in all label files."""
 OUTSIDE = 254
 """What a lookup table gives for an id that the label space does not have."""
 
@@ -22,17 +24,15 @@ class LabelSpace:
     Args:
         classes: Class names; the position is the class index, at most 254 of them.
         palette: One RGB colour (0 to 255) a class. Empty: evenly spread hues.
-        ignore_index: Index of pixels without a class, in the model and always in the files too. MMSeg's 255.
         first_id: Id in the label *files* of the first class (1 for DELIVER and FMB).
-        void_ids: Further ids in the files that mean 'no class'.
+        void_ids: Ids in the files, beside 255, that mean 'no class'.
 
     Raises:
-        ValueError: For duplicate names, too many classes, or a palette of another length.
+        ValueError: For duplicate names, too many classes, a palette of another length, or void ids that are a class's.
     """
 
     classes: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...] = ()
-    ignore_index: int = 255
     first_id: int = 0
     void_ids: tuple[int, ...] = ()
 
@@ -42,7 +42,7 @@ class LabelSpace:
         object.__setattr__(self, 'void_ids', tuple(self.void_ids))
         if not self.classes:
             raise ValueError('A label space has at least one class.')
-        for label_id in (self.first_id, self.ignore_index, *self.void_ids):
+        for label_id in (self.first_id, *self.void_ids):
             if not (isinstance(label_id, int) and 0 <= label_id < 256):
                 raise ValueError(f'{label_id!r} is no id of a label file; they are from 0 to 255.')
         if len(set(self.classes)) != len(self.classes):
@@ -51,6 +51,9 @@ class LabelSpace:
             raise ValueError(f'{len(self.classes)} classes but {len(self.palette)} palette colours.')
         if self.first_id + len(self.classes) > OUTSIDE:
             raise ValueError(f'{len(self.classes)} classes from id {self.first_id} do not fit in 8 bits.')
+        for label_id in set(self.void_ids) & set(self.file_ids):
+            name = self.classes[label_id - self.first_id]
+            raise ValueError(f'Id {label_id} cannot mean {name!r} and no class: set `first_id` or `void_ids`.')
 
     @classmethod
     def get(cls, space: 'str | Mapping | LabelSpace') -> 'LabelSpace':
@@ -78,7 +81,7 @@ class LabelSpace:
 
     def describe_ids(self) -> str:
         """The ids that label files of this space may hold, in words."""
-        voids = ', '.join(map(str, sorted({*self.void_ids, self.ignore_index})))
+        voids = ', '.join(map(str, sorted({*self.void_ids, IGNORED})))
         return f'{self.file_ids[0]} to {self.file_ids[-1]}, and {voids} for no class'
 
 
@@ -107,13 +110,13 @@ def lookup_table(raw: LabelSpace, target: LabelSpace, mapping: ClassMapping = No
     """Table from the ids in label files of ``raw`` to the class indices of ``target``.
 
     Returns:
-        (256,) uint8: class index, ``target.ignore_index`` for no class, :data:`OUTSIDE` for ids that ``raw`` does not
+        (256,) uint8: class index, 255 for no class, :data:`OUTSIDE` for ids that ``raw`` does not
         have.
     """
     table = np.full(256, OUTSIDE, np.uint8)
-    table[[*raw.void_ids, raw.ignore_index]] = target.ignore_index
+    table[[*raw.void_ids, IGNORED]] = IGNORED
     for file_id, name in zip(raw.file_ids, resolve_mapping(raw, target, mapping).values(), strict=True):
-        table[file_id] = target.ignore_index if name is None else target.classes.index(name)
+        table[file_id] = IGNORED if name is None else target.classes.index(name)
     return table
 
 
@@ -122,7 +125,7 @@ def mapping_table(raw: LabelSpace, target: LabelSpace, mapping: ClassMapping = N
     width = max(map(len, raw.classes))
     lines = []
     for file_id, (name, to) in zip(raw.file_ids, resolve_mapping(raw, target, mapping).items(), strict=True):
-        goal = f'{target.ignore_index:3d} (ignored)' if to is None else f'{target.classes.index(to):3d} {to}'
+        goal = f'{IGNORED:3d} (ignored)' if to is None else f'{target.classes.index(to):3d} {to}'
         lines.append(f'{file_id:3d} {name:{width}s} -> {goal}')
     return '\n'.join(lines)
 

@@ -110,17 +110,21 @@ class ModalityDataset(BaseSegDataset):
     def _items(self, root: Path) -> list[dict]:
         return [dict(img_path=str(root / name)) for name in self._image_names(root)]
 
+    def _is_excluded(self, path: Path) -> bool:
+        return any(map(path.match, self.exclude))
+
     def _image_names(self, root: Path) -> list[str]:
         if len(self.images) == 1 and self.images[0].endswith('.txt') and '*' not in self.images[0]:
             file = root / self.images[0]
             lines = _read_lines(file)
             names = [self.list_entry.format(line.strip()) for line in lines if line.strip()]
+            names = [name for name in names if not self._is_excluded(Path(name))]
             if not names:
-                raise FileNotFoundError(f'The list file {file} names no image.')
+                raise FileNotFoundError(f'The list file {file} names no image, or none that is not excluded.')
             return names
         names = set()
         for pattern in self.images:
-            found = [path for path in root.glob(pattern) if not any(map(path.match, self.exclude))]
+            found = [path for path in root.glob(pattern) if not self._is_excluded(path)]
             if not found:
                 raise FileNotFoundError(
                     f'No image matches {pattern!r} in {root.absolute()}. Look at the folder, and set `images` of the '

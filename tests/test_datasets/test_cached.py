@@ -1,4 +1,5 @@
 import os
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -74,3 +75,14 @@ def test_samples_drawn_for_a_rare_class_keep_their_ids(build):
     assert 'raw_seg_map' in first and first['seg_fields'] == again['seg_fields'] == ['gt_seg_map', 'raw_seg_map']
     np.testing.assert_array_equal(first['raw_seg_map'], again['raw_seg_map'])
     assert 'raw_seg_map' not in dataset.pipeline.transforms[0](dataset.get_data_info(0))
+
+
+def test_a_full_disk_costs_the_cache_alone(build, monkeypatch):
+    said = []
+    monkeypatch.setattr('mmdass.datasets.transforms.cached.print_log', lambda text, **_: said.append(text))
+    full = Mock(side_effect=OSError('No space left on device'))
+    monkeypatch.setattr('mmdass.datasets.transforms.cached._write', full)
+    dataset = build()
+    for _ in range(2):
+        same(dataset[0], build(cached=False)[0])
+    assert len(said) == 1 and 'cannot take more' in said[0] and 'No space left' in said[0]

@@ -56,6 +56,16 @@ def test_a_sample_for_each_frame(root):
     assert len(build(root)) == 8 and len(build(root, frames=(0, 2, 1))) == 4
 
 
+def test_each_frame_is_cached_by_itself(root, tmp_path):
+    DefaultScope.get_instance('cached_events', scope_name='mmdass')
+    head = dict(type='Cached', cache_dir=str(tmp_path / 'cache'), transforms=[LOAD])
+    plain, cached = (DATASETS.build(config(root, [step, dict(type='PackSegInputs')])) for step in (LOAD, head))
+    for _ in range(2):  # made, and read
+        for index in range(len(plain)):
+            assert cached[index]['inputs'].equal(plain[index]['inputs'])
+    assert len(list((tmp_path / 'cache').iterdir())) == len(plain) == 8
+
+
 def test_labels_follow_the_frame(root):
     dataset = build(root, labels=LABELS)
     info = dataset.get_data_info(1)

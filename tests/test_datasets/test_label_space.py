@@ -119,3 +119,8 @@ def test_nyu_presets_and_synthia_subsets():
     assert [len(LabelSpace.get(f'synthia{n}').classes) for n in (16, 13)] == [16, 13]
     assert set(LabelSpace.get('synthia16').classes) - set(LabelSpace.get('synthia13').classes) == {
         'wall', 'fence', 'pole'}
+
+
+def test_an_id_is_a_class_or_none():
+    with pytest.raises(ValueError, match="Id 1 cannot mean 'car' and no class: set `first_id` or `void_ids`"):
+        LabelSpace(('road', 'car'), void_ids=(1,))

@@ -50,6 +50,7 @@ def test_several_globs_exclusions_and_subsets(root):
 def test_list_file_keeps_its_order(root):
     (root / 'list.txt').write_text('train/image/c.png\n\ntrain/image/a.png\n')
     assert names(build(root, images='list.txt')) == ['c', 'a']
+    assert names(build(root, images='list.txt', exclude=['c.png'])) == ['a']
 
 
 def test_missing_root_is_named(tmp_path):

@@ -96,8 +96,9 @@ class TinyTeacher(nn.Module):
         super().__init__()
         self.steps, self.armed = 0, False
 
-    def arm(self) -> None:
+    def arm(self, begins: bool = False) -> None:
         self.armed = True
+        self.steps = 0 if begins else self.steps
 
     def update(self) -> None:
         self.steps += 1

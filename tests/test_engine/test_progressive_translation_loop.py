@@ -7,6 +7,7 @@ import random
 import re
 import signal
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from PIL import Image
 from mmdass.apis.translation_manifest import TranslationFolder
 from mmdass.checkpoints import load_checkpoint_file
 from mmdass.engine.loops import ProgressiveTranslationLoop, progressive_translation_loop
+from mmdass.registry import MODELS
 from mmdass.report import read_run
 from mmdass.utils.compat import prepare_cpu_distributed
 
@@ -230,6 +232,21 @@ def test_guard_gives_up_a_worse_segmentor(tmp_path, monkeypatch):
     g0, g1, g2 = (weights(runner.work_dir, phase) for phase in PHASES[:3])
     assert equal(g1, g0) and not equal(g2, g1)
     assert equal(runner.model.state_dict(), g2)
+
+
+@pytest.mark.parametrize('named_again', [True, False])
+def test_a_run_that_began_with_a_given_segmentor_resumes(tmp_path, monkeypatch, named_again):
+    options = dict(train_cfg__source_iters=0, train_cfg__stages=[2], train_cfg__stage_iters=1,
+                   train_cfg__final_iters=0, train_cfg__guard=None)
+    given = MODELS.build(tiny_ptl.config(tmp_path).model).state_dict()
+    torch.save(given, tmp_path / 'given.pth')
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(progressive_translation_loop, 'translate_dataset', Mock(side_effect=KeyboardInterrupt))
+        tiny_ptl.train(tiny_ptl.config(tmp_path, load_from=str(tmp_path / 'given.pth'), **options))
+    again = dict(load_from=str(tmp_path / 'given.pth')) if named_again else {}
+    work_dir = tiny_ptl.train(tiny_ptl.config(tmp_path, **again, **options), resume=True).work_dir
+    assert equal(weights(work_dir, 'source_only'), given)
+    assert not equal(weights(work_dir, 'stage_1'), given)
 
 
 def test_final_network_is_fresh(tmp_path):

@@ -56,6 +56,12 @@ def test_a_step_that_the_gradient_scaler_skips_does_not_count(make_runner, uda_s
     assert uda_segmentor.teacher.steps == 3
 
 
+def test_the_teacher_begins_anew_with_the_training(make_runner, uda_segmentor):
+    uda_segmentor.teacher.steps = 10_000  # as `load_from` brings it along
+    make_runner(uda_segmentor, hooks=[dict(type='TeacherUpdateHook')]).train()
+    assert uda_segmentor.teacher.steps == 4
+
+
 def test_stops_listening_after_training(make_runner, uda_segmentor):
     runner = make_runner(uda_segmentor, hooks=[dict(type='TeacherUpdateHook')])
     runner.train()

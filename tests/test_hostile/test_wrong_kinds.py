@@ -220,7 +220,7 @@ VALUES = st.recursive(
 @settings(max_examples=200)
 @given(
     space=st.dictionaries(
-        st.sampled_from(['classes', 'palette', 'ignore_index', 'first_id', 'void_ids', 'other']), VALUES
+        st.sampled_from(['classes', 'palette', 'first_id', 'void_ids', 'other']), VALUES
     )
 )
 def test_a_label_space_is_whole_or_refused(space):

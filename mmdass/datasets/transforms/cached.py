@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import logging
 import os
 import zipfile
 from collections.abc import Sequence
@@ -15,6 +16,9 @@ from mmdass.checkpoints.saver import replace_atomically
 from mmdass.datasets.events.unpacking import load_npz
 from mmdass.registry import TRANSFORMS
 
+_PLAIN = (str, int, float, tuple, type(None))
+_OF_THE_DRAW = ('sample_idx', 'rare_class')  # not of the file
+
 
 @TRANSFORMS.register_module()
 class Cached(BaseTransform):
@@ -22,8 +26,9 @@ class Cached(BaseTransform):
 
     For loading and resizing, which draw nothing at random; put what does after it. Results are stored as they are, in
     one uncompressed archive with checksums each (2 MB for image and label at 1024 x 512), written atomically. Their
-    names are a hash of the paths, sizes and modification times of image and label, the class table and the transforms'
-    configs: what changes is made anew, and old files may be deleted at any time. A damaged file is made anew too.
+    names are a hash of the paths, sizes and modification times of image and label, of what else the data set says of
+    the sample (a recording's frame, the class table), and of the transforms' configs: what changes is made anew, and
+    old files may be deleted at any time. A damaged file is made anew too. Where none can be written, nothing is kept.
 
     Example:
         >>> dict(type='Cached', cache_dir='cache/', transforms=[
@@ -40,6 +45,7 @@ class Cached(BaseTransform):
         self.recipe = repr([dict(transform) for transform in transforms])
         self.transforms = Compose([TRANSFORMS.build(dict(transform)) for transform in transforms])
         self.folder = Path(cache_dir)
+        self.warned = False
 
     def transform(self, results: dict) -> dict:
         path = self.folder / f'{self._key(results)}.npz'
@@ -50,12 +56,21 @@ class Cached(BaseTransform):
         except (OSError, EOFError, ValueError, KeyError, SyntaxError, zipfile.BadZipFile) as error:
             print_log(f'{path} is damaged ({error}) and made anew.', logger='current')
         made = self.transforms(dict(results, seg_fields=list(results.get('seg_fields', ()))))
-        _write(path, {key: value for key, value in made.items() if key not in results or key == 'seg_fields'})
+        try:
+            _write(path, {key: value for key, value in made.items() if key not in results or key == 'seg_fields'})
+        except OSError as error:  # a full disk; or the data would be called broken
+            self._warn(f'{self.folder} cannot take more, and images are loaded without it: {error}')
         return made
+
+    def _warn(self, message: str) -> None:
+        if not self.warned:
+            print_log(message, logger='current', level=logging.WARNING)
+        self.warned = True
 
     def _key(self, results: dict) -> str:
         digest = hashlib.sha256(self.recipe.encode())
-        digest.update(f'{results.get("label_channel")}|{"rare_class" in results}'.encode())
+        said = {key: value for key, value in results.items() if isinstance(value, _PLAIN) and key not in _OF_THE_DRAW}
+        digest.update(f'{sorted(said.items())}|{"rare_class" in results}'.encode())
         digest.update(np.asarray(results.get('class_lut', ())).tobytes())
         for key in ('img_path', 'seg_map_path'):
             if results.get(key):

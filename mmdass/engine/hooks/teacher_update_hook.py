@@ -22,7 +22,11 @@ class TeacherUpdateHook(Hook):
     """
 
     def before_train(self, runner: Runner) -> None:
-        """Arm the teacher and listen."""
+        """Arm the teacher and listen.
+
+        Where a training begins, with ``load_from`` too, so does the teacher: as a copy of the student, with a short
+        memory. (DAFormer's does at its first iteration.)
+        """
         model = unwrap_model(runner.model)
         teacher = getattr(model, 'teacher', None)
         if teacher is None:
@@ -30,7 +34,7 @@ class TeacherUpdateHook(Hook):
                 f'TeacherUpdateHook: {type(model).__name__} has no teacher to update. '
                 'Remove the hook from custom_hooks, or choose a model with a teacher.'
             )
-        teacher.arm()
+        teacher.arm(begins=runner.iter == 0)
 
         def update(optimizer: Optimizer, args: tuple, kwargs: dict) -> None:
             if any(p.grad is not None for group in optimizer.param_groups for p in group['params']):

@@ -1,6 +1,7 @@
 """Progressive translation learning (PTL): translation and segmentation take turns, from the source to the target."""
 
 import copy
+import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -114,6 +115,8 @@ class ProgressiveTranslationLoop(BaseLoop):
         self.val_interval = val_interval
         self._max_iters = self.phases[-1].end  # until it is known which phase begins
         self._epoch = self._iter = 0
+        if runner.cfg.get('resume') and self._untrained_and_written():
+            runner._load_from = None  # g_0 has been taken from there; MMEngine would resume from it instead of our own
 
     @property
     def max_epochs(self) -> int:
@@ -160,7 +163,7 @@ class ProgressiveTranslationLoop(BaseLoop):
             if existing and not self.runner.cfg.get('resume'):
                 raise FileExistsError(f'{existing[0]} is of an earlier run. Continue that with --resume, or choose '
                                       'another --work-dir.')
-            return 0
+            return self._untrained_and_written()
         for number, phase in enumerate(self.phases):
             if self._iter < phase.end:
                 return number
@@ -171,6 +174,10 @@ class ProgressiveTranslationLoop(BaseLoop):
                         'resume from an earlier checkpoint.')
                 return number  # killed before it was written
         return len(self.phases)
+
+    def _untrained_and_written(self) -> int:
+        """How many phases without iterations the run began with and finished: 1 where g_0 was given."""
+        return len(list(itertools.takewhile(lambda phase: phase.end == 0 and self._file(phase).exists(), self.phases)))
 
     # How a phase begins
 

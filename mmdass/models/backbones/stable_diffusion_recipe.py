@@ -58,7 +58,7 @@ class StableDiffusionRecipe:
         if _hashes(theirs) != _hashes(ours):
             raise RuntimeError(f'{differ}. Set `pretrained` to the former.')
         scales, trained = ours.get('lora_scales', {}), theirs.get('lora_scales', {})
-        if trained and not scales.keys() & trained:
+        if trained and scales and not scales.keys() & trained:
             raise RuntimeError(
                 f"this checkpoint has adapters for {', '.join(trained)}, the config's for {', '.join(scales)}, so none "
                 'would be used. Name the former in `lora.modalities`; there may be others beside them.')

@@ -44,6 +44,7 @@ class LatentPaletteHead(BaseModule):
         colours = torch.zeros(256, 3)  # whatever is no class, ignored pixels too, is painted black
         palette = torch.tensor(LabelSpace.get(label_space).palette, dtype=torch.float32)
         colours[: len(palette)] = palette
+        self.num_classes = len(palette)
         self.register_buffer('colours', colours / 127.5 - 1, persistent=False)
 
     def paint(self, label: Tensor) -> Tensor:

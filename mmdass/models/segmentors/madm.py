@@ -29,6 +29,10 @@ class MADM(SelfTraining):
         segmentor: Config of the student, with a ``StableDiffusionBackbone`` and a neck.
         latent_palette_head: Config of the ``LatentPaletteHead``; None for MADM without LPLR.
         kwargs: Of ``SelfTraining``.
+
+    Raises:
+        TypeError: The backbone is none of diffusion.
+        ValueError: The palette is of another number of classes.
     """
 
     def __init__(self, segmentor: dict, latent_palette_head: dict | None = None, **kwargs) -> None:
@@ -38,6 +42,11 @@ class MADM(SelfTraining):
             raise TypeError(
                 f'MADM needs a StableDiffusionBackbone, not {type(self.segmentor.backbone).__name__}; '
                 'SelfTraining adapts any other segmentor'
+            )
+        if latent_palette_head is not None and self.latent_palette_head.num_classes != self.num_classes:
+            raise ValueError(
+                f'the segmentor predicts {self.num_classes} classes, and `latent_palette_head` has colours for '
+                f'{self.latent_palette_head.num_classes}: set its `label_space` to that of the data sets'
             )
 
     def loss(self, inputs: dict[str, Tensor], data_samples: dict[str, list[SegDataSample]]) -> dict[str, Tensor]:

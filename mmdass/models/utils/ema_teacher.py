@@ -63,9 +63,15 @@ class EMATeacher(nn.Module):
         self.steps = Counter()
         self.train()
 
-    def arm(self) -> None:
-        """Promise that ``update`` will follow each optimizer step; a fresh teacher starts as a copy of the student."""
+    def arm(self, begins: bool = False) -> None:
+        """Promise that ``update`` will follow each optimizer step; a fresh teacher starts as a copy of the student.
+
+        Args:
+            begins: A training begins, so the teacher is fresh, whatever weights were loaded.
+        """
         self.armed = True
+        if begins:
+            self.steps.value = 0
         if self.steps.value == 0:
             for name in self.names:
                 self.averaged[module_key(name)].load_state_dict(self._student[0].get_submodule(name).state_dict())

@@ -260,3 +260,11 @@ def test_inner_defaults_resolve_in_every_scope(scope):
     assert isinstance(model, SelfTraining)
     model.teacher.arm()
     assert len(model.train().loss(*make_batch())) == 8
+
+
+def test_a_palette_of_other_classes_is_refused():
+    """Or classes beyond it would be painted black, as ignored pixels are."""
+    cfg = madm_cfg('event')
+    cfg.latent_palette_head.label_space = 'madm9'
+    with pytest.raises(ValueError, match='predicts 11 classes, and `latent_palette_head` has colours for 9'):
+        build_armed(cfg)

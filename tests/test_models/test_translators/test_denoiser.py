@@ -3,6 +3,7 @@
 import pytest
 import torch
 from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
+from mmseg.structures import SegDataSample
 
 from mmdass.models import Denoiser
 from mmdass.models.translators.denoiser_sizes import DENOISER_SIZES
@@ -89,3 +90,9 @@ def test_arguments_of_unet_and_scheduler_reach_diffusers():
     denoiser = Denoiser(unet=DENOISER_SIZES['tiny'], scheduler=dict(beta_end=0.01))
     assert isinstance(denoiser.unet, UNet2DModel)
     torch.testing.assert_close(denoiser.scheduler.alphas_cumprod, DDPMScheduler(beta_end=0.01).alphas_cumprod)
+
+
+def test_a_margin_is_not_learned(images):
+    sample = SegDataSample(metainfo=dict(img_path='small.png', img_shape=(48, 64), padding_size=(0, 0, 0, 16)))
+    with pytest.raises(ValueError, match='small.png enters the denoiser as 64 x 48, smaller than the batch'):
+        Denoiser(unet='tiny')(images, [sample], mode='loss')

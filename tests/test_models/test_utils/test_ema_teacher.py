@@ -98,6 +98,9 @@ def test_a_fresh_teacher_is_armed_as_a_copy_and_a_resumed_one_is_not_touched(stu
     resumed.arm()
     assert resumed.steps.value == 1
     torch.testing.assert_close(resumed.segmentor.head.state_dict(), teacher.segmentor.head.state_dict())
+    resumed.arm(begins=True)  # `load_from`: another training, and another teacher
+    assert resumed.steps.value == 0
+    torch.testing.assert_close(resumed.segmentor.head.state_dict(), student.head.state_dict())
 
 
 @pytest.mark.parametrize('average_buffers', [False, True])
