@@ -51,9 +51,22 @@ def test_a_file_without_a_common_name_is_refused(tiny_config, tmp_path):
         load(tiny_config, tmp_path / 'other.pth')
 
 
+def test_a_part_is_enough_to_train_from_and_not_to_test(tiny_config, checkpoint):
+    weights = load_checkpoint_file(checkpoint)['state_dict']
+    torch.save(dict(state_dict={name: weight for name, weight in weights.items() if 'decode_head' not in name}),
+               checkpoint)
+    with pytest.raises(ValueError, match='it lacks .* of the weights that predict, .* decode_head'):
+        load(tiny_config, checkpoint)
+    tiny_config.resume = False
+    tiny_config.experiment_name += '_train'
+    runner = Runner.from_cfg(tiny_config)
+    runner._train_loop = runner.build_train_loop(tiny_config.train_cfg)
+    runner.load_or_resume()
+
+
 def test_prefixes_of_wrappers_are_looked_through(tiny_config, checkpoint):
     weights = load_checkpoint_file(checkpoint)['state_dict']
-    fitting = {f'module.{name}': weight for name, weight in weights.items() if 'conv_seg' not in name}
+    fitting = {f'module.{name}': weight[:2] if 'conv_seg' in name else weight for name, weight in weights.items()}
     torch.save(dict(state_dict=fitting), checkpoint)
     tiny_config.model = dict(type='SegTTAModel', module=tiny_config.model)
     load(tiny_config, checkpoint)

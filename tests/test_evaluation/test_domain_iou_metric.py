@@ -127,3 +127,14 @@ def test_confusions_are_written_as_table_and_picture(tmp_path):
     assert (cells[0, 0] == cells[0, 1]).all() and (cells[0, 0] != cells[1, 1]).any()
     assert (cells[2:] == 225).all()
     assert sorted(path.name for path in (tmp_path / 'teacher').iterdir()) == ['confusion.csv', 'confusion.png']
+
+
+def test_predictions_of_one_name_do_not_replace_each_other(tmp_path):
+    metric = DomainIoUMetric(output_dir=str(tmp_path))
+    metric.dataset_meta = dict(classes=CLASSES)
+    first, same, second = (dict(sample([[0, 0]], [[0, 1]]), img_path=f'{folder}/000001.png') for folder in 'aab')
+    metric.process({}, [first])
+    metric.process({}, [same])  # of another validation
+    with pytest.raises(ValueError, match='a/000001.png and b/000001.png would be .* `mmdass infer'):
+        metric.process({}, [second])
+    assert [path.name for path in tmp_path.iterdir()] == ['000001.png']

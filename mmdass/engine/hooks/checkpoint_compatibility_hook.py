@@ -3,8 +3,8 @@
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 from mmengine.model import BaseTTAModel
-from mmengine.runner import Runner
-from torch import Tensor
+from mmengine.runner import BaseLoop, Runner
+from torch import Tensor, nn
 
 from mmdass.checkpoints import CheckpointError
 from mmdass.checkpoints.config_changes import decisive_changes
@@ -28,7 +28,7 @@ class CheckpointCompatibilityHook(Hook):
 
     Raises:
         ValueError: Tensors of one name differ in shape (first of all: the number of classes), or no name is shared; or
-            another run would be resumed.
+            in testing, weights of the predicting network are missing; or another run would be resumed.
     """
 
     def __init__(self, strict: bool = True) -> None:
@@ -45,6 +45,8 @@ class CheckpointCompatibilityHook(Hook):
         model = unwrap_model(runner.model)
         expected = (model.module if isinstance(model, BaseTTAModel) else model).state_dict()
         problem = _describe(found, expected)
+        if not isinstance(runner._train_loop, BaseLoop):  # a training may begin with a part
+            problem = problem or _describe_missing(found, expected, model)
         if problem:
             path = runner.cfg.get('load_from') or f'in {runner.work_dir}'
             raise ValueError(f'The checkpoint {path} does not fit the model: {problem}')
@@ -71,6 +73,19 @@ def _require_same_run(runner: Runner, meta: dict) -> None:
             f'The checkpoint in {runner.work_dir} is of another run; resumed, it would become neither:\n{listed}\n'
             'Undo these changes, or begin anew in another --work-dir (load_from takes the weights along). To resume '
             'all the same: --cfg-options default_hooks.compatibility.strict=False')
+
+
+def _describe_missing(found: dict[str, Tensor], expected: dict[str, Tensor], model: nn.Module) -> str:
+    """What of the predicting network the file lacks, or nothing."""
+    of_others = ('terms.', 'latent_palette_head.')
+    if getattr(model, 'predict_role', None) == 'student':
+        of_others += ('teacher.', )
+    missing = [name for name in expected
+               if name not in found and not name.startswith(of_others) and not name.endswith('_extra_state')]
+    if not missing:
+        return ''
+    return (f'it lacks {len(missing)} of the weights that predict, which would be random. The first is {missing[0]}. '
+            'Use the config that it was trained with.')
 
 
 def _describe(found: dict[str, Tensor], expected: dict[str, Tensor]) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mmdass.engine.unwrap import unwrap_model
 from mmdass.registry import HOOKS
+from mmdass.utils.names import names_below
 from mmdass.visualization import DomainVisualizer, panel_pictures, write_pictures
 
 
@@ -85,7 +86,7 @@ class DomainVisualizationHook(Hook):
     def after_test_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict, outputs: Sequence[SegDataSample]
     ) -> None:
-        """Write a picture of each test image, named after the last parts of its path."""
+        """Write a picture of each test image, named after its path below the data root."""
         if self.show_dir is None:
             return
         inputs = data_batch['inputs']
@@ -94,7 +95,8 @@ class DomainVisualizationHook(Hook):
         panels = validation_panels(inputs, dict(prediction=outputs))
         for i, sample in enumerate(outputs):
             grid = runner.visualizer.draw_panels({key: batch[i] for key, batch in panels.items()})
-            name = '_'.join(Path(sample.img_path).with_suffix('').parts[-3:])
+            root = getattr(runner.test_loop.dataloader.dataset, 'data_root', None)
+            name = names_below(root or '', [sample.img_path])[0].replace('/', '_')
             mmcv.imwrite(grid[..., ::-1], str(Path(self.show_dir, f'{name}.png')))
 
     def _draw(self, runner: Runner, name: str, panels: dict[str, Sequence[Tensor]], step: int) -> None:

@@ -49,7 +49,8 @@ class DomainIoUMetric(IoUMetric):
         **kwargs: Arguments of ``IoUMetric``.
 
     Raises:
-        ValueError: ``group_by`` does not match an image's path, or a subset names an unknown class.
+        ValueError: ``group_by`` does not match an image's path, a subset names an unknown class, or two images of one
+            name would be written to one file of ``output_dir``.
     """
 
     def __init__(
@@ -64,10 +65,13 @@ class DomainIoUMetric(IoUMetric):
         }
         self.confusion_dir = confusion_dir
         self.role: str | None = None
+        self._written: dict[str, str] = {}
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Measure a batch."""
         before = len(self.results)
+        if self.output_dir is not None:
+            self._refuse_repeated_names(data_samples)
         super().process(data_batch, data_samples)
         if not self.format_only:
             self.results[before:] = [
@@ -91,6 +95,15 @@ class DomainIoUMetric(IoUMetric):
             folder = Path(self.confusion_dir, self.role or '')
             write_confusions(folder, sum(result.confusions for result in results).numpy(), classes)
         return metrics
+
+    def _refuse_repeated_names(self, data_samples: Sequence[dict]) -> None:
+        """MMSeg names predictions after the file alone, so that of one would replace that of another."""
+        for path in (sample['img_path'] for sample in data_samples):
+            other = self._written.setdefault(Path(path).stem, path)
+            if other != path:
+                raise ValueError(
+                    f'{other} and {path} would be written to one file, {Path(self.output_dir, Path(path).stem)}.png. '
+                    '`mmdass infer CONFIG CHECKPOINT FOLDER --out OUT` keeps the folders that images are in.')
 
     def _group(self, sample: dict) -> str | None:
         if self.group_by is None:
