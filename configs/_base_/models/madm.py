@@ -16,7 +16,7 @@ model = dict(
         backbone=dict(
             type='StableDiffusionBackbone',
             # A folder in diffusers' layout, or a hub id. This is the one place:
-            # --cfg-options model.segmentor.backbone.pretrained=FOLDER
+            # --cfg-options model.segmentor.backbone.pretrained=FOLDER     (another hub id: and its revision, or None)
             pretrained='CompVis/stable-diffusion-v1-4',
             revision='133a221b8aa7292a167afc5127cb63fb5005638b',
             taps=('up_blocks.3.attentions.2', 'up_blocks.2.attentions.2', 'up_blocks.1.attentions.2'),
@@ -49,7 +49,7 @@ model = dict(
         alpha=0.999,  # after step k: min(1 - 1 / (k + 1), 0.999)
         mode='train', dropout=True,  # as released: batch statistics and dropout while pseudo-labelling
         average_buffers=False),
-    pseudo_labeler=dict(  # DPLG; type='ConfidencePseudoLabeler' goes without
+    pseudo_labeler=dict(  # DPLG; dict(_delete_=True, type='ConfidencePseudoLabeler') goes without
         type='DiffusionPseudoLabeler',
         threshold=0.968,  # the share of pixels above it weighs all pseudo-labels of the batch
         start_timestep=(50, 51), end_iteration=8000),  # set by the task

@@ -26,8 +26,8 @@ class DiffusionPseudoLabeler(ConfidencePseudoLabeler):
     def __init__(self, start_timestep: Sequence[int] = (60, 61), end_iteration: int = 5000, **kwargs) -> None:
         super().__init__(**kwargs)
         if end_iteration < 1:
-            raise ValueError(f"end_iteration must be at least 1, not {end_iteration}; type='ConfidencePseudoLabeler' "
-                             'goes without noise')
+            raise ValueError(f"end_iteration must be at least 1, not {end_iteration}; without noise: "
+                             "pseudo_labeler=dict(_delete_=True, type='ConfidencePseudoLabeler')")
         self.start_timestep, self.end_iteration = tuple(start_timestep), end_iteration
 
     def timestep(self, iteration: int, generator: torch.Generator) -> int:
