@@ -112,6 +112,7 @@ def _shrink_data(node) -> None:
             node.update(num_images=2, size=(128, 64))
         elif kind in ('Resize', 'RandomResize'):
             node.scale = tuple(max(side // 8, 64) for side in node.scale)
+            node.pop('keep_ratio', None)  # or images would be smaller than the crop
         elif kind in ('RandomCrop', 'RareClassCrop'):
             node.crop_size = (64, 64)
         elif kind == 'SegDataPreProcessor':

@@ -47,5 +47,5 @@ def test_labels_as_the_plain_labeler_does():
 
 
 def test_an_end_before_the_first_iteration_is_refused():
-    with pytest.raises(ValueError, match="end_iteration must be at least 1, not 0; without noise: .*type='ConfidencePseudoLabeler'"):
+    with pytest.raises(ValueError, match="end_iteration must be at least 1, not 0; .*type='ConfidencePseudoLabeler'"):
         DiffusionPseudoLabeler(end_iteration=0)
