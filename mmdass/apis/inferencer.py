@@ -22,7 +22,7 @@ from mmdass.visualization import DomainVisualizer
 
 from .inference_inputs import InferenceInput, list_inputs
 from .inference_pipeline import InferencePipeline, as_picture, inference_pipeline
-from .load_segmentor import load_segmentor
+from .load_segmentor import config_metainfo, load_segmentor
 from .prediction import Prediction, fill_predictions
 from .sliding_window import logit_bands
 
@@ -212,11 +212,7 @@ class DASegInferencer(MMSegInferencer):
 
     def _label_space(self, cfg: Config, model: nn.Module) -> LabelSpace:
         """Names and colours: those given, those of the checkpoint, those of the config, or numbers."""
-        found = {key: value for key, value in (model.dataset_meta or {}).items() if value}
-        if not found:
-            dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-            space = dataset.get('label_space') or cfg.get('label_space')
-            found = LabelSpace.get(space).metainfo if space else dict(dataset.get('metainfo') or {})
+        found = {key: value for key, value in (model.dataset_meta or {}).items() if value} or config_metainfo(cfg)
         found |= {key: value for key, value in self._named.items() if value}
         classes = found.get('classes') or [f'class {index}' for index in range(max(model.out_channels, 2))]
         palette = found.get('palette') or ()

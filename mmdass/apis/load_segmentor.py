@@ -10,6 +10,7 @@ from mmseg.models.segmentors import BaseSegmentor
 
 from mmdass.checkpoints.convert import find_dataset_meta
 from mmdass.checkpoints.loader import CheckpointError
+from mmdass.datasets.label_space import LabelSpace
 from mmdass.registry import MODELS
 from mmdass.utils.config import load_config
 
@@ -48,6 +49,13 @@ def load_segmentor(
             for what, names in (('missing', missing), ('not of the model', unexpected)) if names))
     segmentor.dataset_meta = find_dataset_meta(loaded).get('dataset_meta')
     return segmentor.requires_grad_(False).to(device).eval()
+
+
+def config_metainfo(cfg: Config) -> dict:
+    """The classes that a config tests, and their palette, as MMSeg's data sets carry them; {} if it names none."""
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
+    space = dataset.get('label_space') or cfg.get('label_space')
+    return LabelSpace.get(space).metainfo if space else dict(dataset.get('metainfo') or {})
 
 
 def _misfit(cfg: Config, checkpoint: str | Path, reason: str) -> CheckpointError:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.structures import PixelData
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
@@ -156,12 +155,12 @@ class Distillation(UDASegmentor):
 
 
 def _load_guide(config: str | Path, checkpoint: str | Path, role: str, space: LabelSpace) -> Guide:
-    from mmdass.apis.load_segmentor import load_segmentor  # which imports this package
+    from mmdass.apis.load_segmentor import config_metainfo, load_segmentor  # which imports this package
 
     scope = DefaultScope.get_current_instance()
     with DefaultScope.overwrite_default_scope(scope and scope.scope_name):  # and gives back ours
         teacher = load_segmentor(config, checkpoint)
-    classes = (teacher.dataset_meta or {}).get('classes') or _config_classes(load_config(config))
+    classes = (teacher.dataset_meta or {}).get('classes') or config_metainfo(load_config(config)).get('classes')
     if classes is not None and tuple(classes) != space.classes:
         raise ValueError(
             f'the teacher {checkpoint} knows the classes {", ".join(classes)}, but the student shall learn '
@@ -174,10 +173,3 @@ def _load_guide(config: str | Path, checkpoint: str | Path, role: str, space: La
     if isinstance(teacher, UDASegmentor):
         teacher.predict_role = role
     return Guide(teacher)
-
-
-def _config_classes(cfg: Config) -> tuple[str, ...] | None:
-    """The classes that a config tests, where it names them."""
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    space = dataset.get('label_space') or cfg.get('label_space')
-    return LabelSpace.get(space).classes if space else (dataset.get('metainfo') or {}).get('classes')
