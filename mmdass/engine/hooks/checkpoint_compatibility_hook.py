@@ -43,7 +43,8 @@ class CheckpointCompatibilityHook(Hook):
         weights = checkpoint.get('state_dict', checkpoint)
         found = {name.removeprefix('module.'): weight for name, weight in weights.items()}
         model = unwrap_model(runner.model)
-        expected = (model.module if isinstance(model, BaseTTAModel) else model).state_dict()
+        model = model.module if isinstance(model, BaseTTAModel) else model
+        expected = model.state_dict()
         problem = _describe(found, expected)
         if not isinstance(runner._train_loop, BaseLoop):  # a training may begin with a part
             problem = problem or _describe_missing(found, expected, model)
