@@ -41,6 +41,7 @@ test_evaluator = val_evaluator
 # 3. The translator.
 translator = dict(
     type='DiffusionTranslator',
+    start=100,  # the last of the stages below, for `mmdass translate`; they set their own
     profile='fast',  # 20 steps, guidance on the predicted clean image, within a trust region; ...
     dtype='float32',  # ... and CPUs without bf16 units are slower in bf16
     # Calibrated by benchmarks/toy_calibration.py: 120 to 480 do equally well.

@@ -215,10 +215,8 @@ def build_translator(cfg: Config, denoiser: str | None = None, segmentor: str | 
         weights.pop('unet', None)
         is_adapter = Path(denoiser, 'pytorch_lora_weights.safetensors').is_file()
         weights['lora' if is_adapter else 'pretrained'], denoiser = denoiser, None
-    elif not denoiser and not any(weights.get(name) for name in ('pretrained', 'init_cfg')):
-        raise TranslationError(
-            f'{cfg.filename} names no weights of its denoiser. Train one (configs/sgg_ptl/denoiser_*.py) and give its '
-            'checkpoint or folder as --denoiser.')
+    elif not denoiser:
+        require_weights(cfg)
     translator = MODELS.build(cfg.translator)
     if denoiser:
         _load(translator.denoiser, denoiser)
@@ -231,6 +229,18 @@ def build_translator(cfg: Config, denoiser: str | None = None, segmentor: str | 
                 '(--cfg-options translator.sgg_hooks=[]).')
         translator.guide_with(load_segmentor(cfg, checkpoint))
     return translator
+
+
+def require_weights(cfg: Config) -> None:
+    """Refuse a translator whose denoiser would be random.
+
+    Raises:
+        TranslationError: Its config names no weights.
+    """
+    if not any(cfg.translator.denoiser.get(name) for name in ('pretrained', 'init_cfg')):
+        raise TranslationError(
+            f'{cfg.filename} names no weights of its denoiser. Train one (configs/sgg_ptl/denoiser_*.py) and give its '
+            'folder as translator.denoiser.pretrained, or to `mmdass translate` as --denoiser.')
 
 
 def _load(denoiser: nn.Module, checkpoint: str) -> None:

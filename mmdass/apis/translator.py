@@ -23,7 +23,7 @@ from mmdass.utils.names import names_below
 from .translation_manifest import FailedImagesError, TranslationError, TranslationFolder, open_folder
 
 _VOID = 255
-_NO_PIXELS = ('chunk', 'pretrained', 'init_cfg')
+_NO_PIXELS = ('chunk', 'with_cp', 'pretrained', 'init_cfg', 'vae', 'lora', 'guide_decoder')
 _SHOWN = 20
 """Failed images that an error lists before '... and N more'."""
 

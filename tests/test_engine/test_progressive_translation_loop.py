@@ -2,6 +2,7 @@
 
 import gc
 import itertools
+import json
 import os
 import random
 import re
@@ -19,6 +20,7 @@ from mmengine.hooks import IterTimerHook
 from mmengine.runner import Runner, ValLoop
 from PIL import Image
 
+from mmdass.apis import read_manifest, translator
 from mmdass.apis.translation_manifest import TranslationFolder
 from mmdass.checkpoints import load_checkpoint_file
 from mmdass.engine.loops import ProgressiveTranslationLoop, progressive_translation_loop
@@ -259,12 +261,42 @@ def test_final_network_is_fresh(tmp_path):
     assert stage.equal(source) and not final.equal(source)
 
 
+def test_an_image_that_cannot_be_translated_costs_its_stage_one_image(tmp_path, monkeypatch):
+    check = translator._check
+
+    def broken(image, sample, num_classes):
+        if sample.img_path.endswith('/1'):
+            raise OSError('a broken file')
+        check(image, sample, num_classes)
+
+    monkeypatch.setattr(translator, '_check', broken)
+    work_dir = Path(tiny_ptl.train(tiny_ptl.config(
+        tmp_path, train_cfg__source_iters=1, train_cfg__stages=[2], train_cfg__stage_iters=1, train_cfg__final_iters=0,
+        train_cfg__guard=None)).work_dir)
+    assert len(read_manifest(work_dir / 'stage_1')) == 2
+    assert 'stage_1 goes on without some images' in next(work_dir.glob('*/*.log')).read_text()
+    assert (work_dir / 'stage_1.pth').exists()
+
+
+def test_noise_is_of_the_runs_seed(finished, tmp_path):
+    loop, header = finished.train_loop, json.loads(Path(finished.work_dir, 'stage_1/manifest.json').read_text())
+    assert loop._build_translator().seed == header['seed'] == finished.seed
+    finished.cfg.translator.seed = 7
+    try:
+        assert loop._build_translator().seed == 7
+    finally:
+        del finished.cfg.translator['seed']
+
+
 @pytest.mark.parametrize('options, error', [
     (dict(train_cfg__stages=[20, 20]), (ValueError, 'each larger than the one before')),
     (dict(train_cfg__stages=[20, 2000]), (ValueError, 'start=2000; choose 1 to 1000')),
     (dict(translator__denoiser=dict(_delete_=True, type='Denoiser', pretrained='not/a/folder')),
      (FileNotFoundError, 'not/a/folder')),
     (dict(custom_hooks=[dict(type='GlobalSceneGuidanceHook')]), (TypeError, 'translator.sgg_hooks')),
+    (dict(translator__denoiser__init_cfg=None), (ValueError, 'names no weights of its denoiser')),
+    (dict(train_cfg__guard=dict(num_images=3)), (ValueError, 'leaves none of the 3 images')),
+    (dict(default_hooks__checkpoint__save_best='mIoU'), (ValueError, 'save_best has no score to go by')),
     (dict(), (KeyError, 'no top-level `translator`')),
 ])
 def test_bad_configs_are_refused_before_anything_is_trained(tmp_path, options, error):
@@ -274,6 +306,13 @@ def test_bad_configs_are_refused_before_anything_is_trained(tmp_path, options, e
     with pytest.raises(error[0], match=re.escape(error[1])):
         tiny_ptl.train(cfg)
     assert not list(tmp_path.glob('work/*.pth'))
+
+
+def test_other_classes_to_translate_are_refused(tmp_path):
+    Image.new('RGB', (32, 16)).save(tmp_path / 'image.png')
+    data = dict(_delete_=True, type='ModalityDataset', data_root=str(tmp_path), images='*.png', label_space='madm9')
+    with pytest.raises(ValueError, match='Set one `label_space` for both'):
+        tiny_ptl.train(tiny_ptl.config(tmp_path, source_dataset=data, train_cfg__guard=None))
 
 
 # Ranks

@@ -9,11 +9,15 @@ source_dataset = dict(  # what is translated: whole frames with their labels, at
         dict(type='Resize', scale=(512, 304)),
         dict(type='PackSegInputs'),
     ])
-translated_pipeline = [  # how translated images are trained on: at the source's size
-    *_base_.source_pipeline[:3],
+train_pipeline = [  # of the source as of its translations
+    *_base_.source_pipeline[:2],
+    # g guides at the size that is translated, and is tested at about DAFormer's: it learns all between.
+    dict(type='RandomResize', scale=(1280, 760), ratio_range=(0.4, 1.0)),
     dict(type='RandomCrop', crop_size=_base_.crop_size, cat_max_ratio=0.75),
     *_base_.source_pipeline[4:],
 ]
+translated_pipeline = train_pipeline
 train_dataloader = dict(  # what g_0 is trained on
     batch_size=8,
-    dataset=dict(_delete_=True, type='KeyedDataset', dataset=_base_.train_dataloader.dataset.source))
+    dataset=dict(
+        _delete_=True, type='KeyedDataset', dataset=dict(_base_.train_dataloader.dataset.source, pipeline=train_pipeline)))

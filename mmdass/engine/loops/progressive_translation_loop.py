@@ -14,7 +14,9 @@ from mmengine.runner import BaseLoop, Runner
 from mmengine.utils import is_list_of
 from torch import Tensor, nn
 
-from mmdass.apis import recipe_hash, translate_dataset, translation_recipe
+from mmdass.apis import TranslationError, read_manifest, recipe_hash, translate_dataset, translation_recipe
+from mmdass.apis.translate_command import require_weights
+from mmdass.apis.translation_manifest import FailedImagesError
 from mmdass.apis.translation_report import contact_sheet, translated_dataset, write_picture
 from mmdass.checkpoints import load_checkpoint_file
 from mmdass.datasets import KeyedDataset, KeyedMixture
@@ -41,7 +43,9 @@ class ProgressiveTranslationLoop(BaseLoop):
     ``runner.iter`` counts through all phases, ``runner.max_iters`` is the end of the present one: there a
     ``CheckpointHook`` saves and the logged ETA ends. Each phase has an optimizer and schedules of its own; a scheduler
     without ``end`` lasts for the phase. The config needs ``translator`` and ``source_dataset`` at its top level.
-    A resumed run continues at its checkpoint, and within a translation with the first missing image.
+    The translator's noise is of the run's seed, unless it has one of its own. An image that cannot be translated is
+    left out of its stage, and logged. A resumed run continues at its checkpoint, and within a translation with the
+    first missing image.
 
     Args:
         runner: The Runner.
@@ -52,7 +56,8 @@ class ProgressiveTranslationLoop(BaseLoop):
         translated_pipeline: Transforms for training on translated images.
         stages: Strictly increasing forward steps n_s, or arguments of :func:`snr_spaced_stages`.
         replay: Shares, in fine-tuning, of the stage's images, of those of the stage before, and of the source. (The
-            first stage has the source before it.) The paper's text names the stage's own only: (1, 0, 0).
+            first stage has the source before it.) The paper's text names the stage's own only; (0.7, 0.2, 0.1) forgets
+            less.
         stage_lr_factor: Constant learning rate of fine-tuning, as a part of the optimizer's.
         images_per_stage: Images that stages but the last translate; None for all.
         rare_class_sampling: How these are drawn: arguments of rare-class sampling (see ``KeyedDataset``), or None for
@@ -66,8 +71,9 @@ class ProgressiveTranslationLoop(BaseLoop):
 
     Raises:
         KeyError: The config has no ``translator`` or no ``source_dataset``.
-        ValueError: ``stages`` do not increase strictly or exceed the denoiser's chain, or ``source_dataset`` has other
-            classes than the loader's data set.
+        ValueError: ``stages`` do not increase strictly or exceed the denoiser's chain, ``source_dataset`` has other
+            classes than the loader's data set, the denoiser has no weights, the guard would leave nothing to train on,
+            or a ``CheckpointHook`` has ``save_best``.
         FileExistsError: The work dir holds another run's phases.
     """
 
@@ -80,7 +86,7 @@ class ProgressiveTranslationLoop(BaseLoop):
         final_iters: int,
         translated_pipeline: Sequence[dict],
         stages: Sequence[int] | Mapping = (100, 200, 300, 400, 500, 600),
-        replay: tuple[float, float, float] = (0.7, 0.2, 0.1),
+        replay: tuple[float, float, float] = (1.0, 0.0, 0.0),
         stage_lr_factor: float = 0.25,
         images_per_stage: int | None = None,
         rare_class_sampling: dict | None = None,
@@ -113,10 +119,28 @@ class ProgressiveTranslationLoop(BaseLoop):
         self._robustness = robustness or {}
         self._translate_batch_size = translate_batch_size
         self.val_interval = val_interval
+        self._check()
         self._max_iters = self.phases[-1].end  # until it is known which phase begins
         self._epoch = self._iter = 0
         if runner.cfg.get('resume') and self._untrained_and_written():
             runner._load_from = None  # g_0 has been taken from there; MMEngine would resume from it instead of our own
+
+    def _check(self) -> None:
+        """Refuse now what would end the run days later."""
+        require_weights(self.runner.cfg)
+        classes = [tuple(data.metainfo['classes']) for data in (self._source, self._to_translate)]
+        if classes[0] != classes[1]:
+            raise ValueError(
+                'ProgressiveTranslationLoop: source_dataset has other classes than train_dataloader, '
+                f'{", ".join(classes[1])}, not {", ".join(classes[0])}. Set one `label_space` for both.')
+        translated = min(filter(None, (self._images_per_stage, len(self._to_translate))))
+        if self._guard and self._guard['num_images'] >= translated:
+            raise ValueError(
+                f'ProgressiveTranslationLoop: guard.num_images={self._guard["num_images"]} leaves none of the '
+                f'{translated} images of a stage to train on. Lower it, or raise images_per_stage.')
+        if any(getattr(hook, 'save_best', None) for hook in self.runner.hooks):
+            raise ValueError('ProgressiveTranslationLoop: CheckpointHook.save_best has no score to go by, as each '
+                             'phase has its own and ends with WORK_DIR/<phase>.pth. Remove it.')
 
     @property
     def max_epochs(self) -> int:
@@ -227,19 +251,25 @@ class ProgressiveTranslationLoop(BaseLoop):
         recipe = translation_recipe(translator, runner.cfg, phase.stage, phase.start)
         number = None if phase.guides is None else self._images_per_stage
         runner.logger.info(f'{phase.name}: translating {number or len(source)} images, {phase.start} steps')
-        manifest = translate_dataset(
-            translator, source, self._folder(phase), recipe_hash(recipe), phase.stage, phase.start,
-            self._translate_batch_size, recipe=recipe, num_workers=self.dataloader.num_workers,
-            indices=choose_images(source, number, self._rare_class_sampling, runner.seed, phase.stage))
-        while not manifest.exists():  # another rank may take longer than a barrier waits
+        folder = self._folder(phase)
+        try:
+            translate_dataset(
+                translator, source, folder, recipe_hash(recipe), phase.stage, phase.start,
+                self._translate_batch_size, recipe=recipe, num_workers=self.dataloader.num_workers,
+                indices=choose_images(source, number, self._rare_class_sampling, runner.seed, phase.stage))
+        except FailedImagesError as error:  # the others are there, and weeks of them are not to wait for one
+            runner.logger.error(f'{phase.name} goes on without some images. {error}')
+        while not (folder / 'manifest.jsonl').exists():  # another rank may take longer than a barrier waits
             time.sleep(1)
         barrier()
+        if not read_manifest(folder):
+            raise TranslationError(f'{phase.name}: no image at all could be translated; see above.')
         if is_main_process():
-            write_picture(self._sheet(phase), contact_sheet(self._folder(phase), source))
+            write_picture(self._sheet(phase), contact_sheet(folder, source))
 
     def _build_translator(self) -> BaseModule:
         with keyed_globals(self.runner.seed, 0, 'ptl/translator', rank=0):
-            return MODELS.build(self.runner.cfg.translator)
+            return MODELS.build({'seed': self.runner.seed, **self.runner.cfg.translator})
 
     def _folder(self, phase: Phase) -> Path:
         return Path(self.runner.work_dir, phase.name)

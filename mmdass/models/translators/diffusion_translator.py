@@ -15,6 +15,7 @@ from mmdass.structures import VOID, LabelRegions, ReverseStep
 from mmdass.utils.random import keyed_generator
 
 from .guide import Guide
+from .latent_denoiser import LatentDenoiser
 from .posterior import Posterior, posterior
 from .profiles import apply_profile
 
@@ -58,7 +59,7 @@ class DiffusionTranslator(BaseModule):
         init_cfg: MMEngine's initialisation config.
 
     Raises:
-        ValueError: Unknown profile or dtype, or ``num_steps`` less than 1.
+        ValueError: Unknown profile or dtype, ``num_steps`` less than 1, or hooks that show the guide noisy latents.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class DiffusionTranslator(BaseModule):
         self.dtype = torch.float64 if settings['dtype'] == 'float64' else torch.float32
         self.guide: Guide | None = None
         self.denoiser = MODELS.build(denoiser)
+        self._check_seen()
         if any(getattr(module, 'init_cfg', None) for module in self.denoiser.modules()):
             self.denoiser.init_weights()
         self.to(self.dtype).eval().requires_grad_(False)
@@ -223,6 +225,13 @@ class DiffusionTranslator(BaseModule):
                 f"the denoiser's unet has {config.in_channels} input and {config.out_channels} output channels, but "
                 f'the states of its chain have {channels}; it needs as many of each, or twice the outputs for a '
                 'learned variance')
+
+    def _check_seen(self) -> None:
+        if isinstance(self.denoiser, LatentDenoiser) and any(hook.guide_on == 'xk' for hook in self.sgg_hooks):
+            raise ValueError(
+                "DiffusionTranslator: guide_on='xk' would show the segmentor noisy latents, decoded, which are no "
+                "image. Give each hook guide_on='x0_detached', as configs/sgg_ptl/latent_translate.py does, or take "
+                "profile='fast'.")
 
     def _check(self, images: Tensor, labels: Tensor, ids: list[str]) -> None:
         if images.ndim != 4 or images.shape[1] != 3 or not images.is_floating_point():

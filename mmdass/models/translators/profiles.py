@@ -5,6 +5,7 @@ on the predicted clean image by a random part of the classes within a trust regi
 """
 
 import copy
+from collections.abc import Sequence
 
 _LITERAL = dict(guide_on='xk', trust_region=None)
 _CONTROLLED = dict(guide_on='x0_detached', trust_region=0.3)
@@ -34,8 +35,12 @@ def apply_profile(name: str | None, arguments: dict) -> dict:
         arguments: ``start``, ``num_steps``, ``dtype`` and ``sgg_hooks``, as given to ``DiffusionTranslator``.
 
     Raises:
-        ValueError: Unknown name.
+        ValueError: Unknown name, or hooks that are no list.
     """
+    hooks = arguments['sgg_hooks']
+    if hooks is not None and not isinstance(hooks, Sequence):
+        raise ValueError(f'DiffusionTranslator: sgg_hooks={hooks} is no list. Where a config leaves the hooks to its '
+                         'profile, one of them cannot be changed alone: list both in a config of your own.')
     if name is not None and name not in PROFILES:
         raise ValueError(f'unknown profile {name!r}; choose one of {sorted(PROFILES)}')
     profile = PROFILES['paper'] | dict(sgg_hooks=[]) if name is None else PROFILES[name]
@@ -49,10 +54,12 @@ def apply_profile(name: str | None, arguments: dict) -> dict:
 def set_profile(translator: dict, name: str) -> None:
     """Change a config of ``DiffusionTranslator`` to a profile's settings, whatever it says itself.
 
-    The scales of guidance stay, as they are calibrated to the data.
+    ``start`` and the scales of guidance stay where they are given, as they are calibrated to the data.
     """
     scales = {_base_name(hook): hook['scale'] for hook in translator.get('sgg_hooks') or () if 'scale' in hook}
     settings = copy.deepcopy(PROFILES[name])
+    if translator.get('start') is not None:
+        settings['start'] = translator['start']
     for hook in settings['sgg_hooks']:
         kind = _base_name(hook)
         hook.update({'scale': scales[kind]} if kind in scales else {})

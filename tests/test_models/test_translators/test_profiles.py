@@ -3,6 +3,7 @@ from tiny_translator import UNET
 
 from mmdass.models import DiffusionTranslator
 from mmdass.models.translators import PROFILES
+from mmdass.models.translators.profiles import set_profile
 
 DENOISER = dict(type='Denoiser', unet=UNET)
 
@@ -42,6 +43,28 @@ def test_explicit_arguments_win():
     assert hook.trust_region == 0.3  # the profile's
     assert len(translator.timesteps(200)) == 200
     assert not DiffusionTranslator(DENOISER, [], profile='fast').sgg_hooks
+
+
+def test_a_profile_over_a_config_leaves_what_is_calibrated():
+    translator = dict(start=100, num_steps=7, sgg_hooks=[dict(type='GlobalSceneGuidanceHook', scale=7.0)])
+    set_profile(translator, 'fast')
+    assert (translator['start'], translator['num_steps'], translator['profile']) == (100, 20, 'fast')
+    assert [hook.get('scale') for hook in translator['sgg_hooks']] == [None, 7.0]
+    del translator['start']
+    set_profile(translator, 'paper')
+    assert translator['start'] == 600
+
+
+def test_refuses_a_single_hook_of_a_profile_changed():
+    with pytest.raises(ValueError, match='is no list'):
+        DiffusionTranslator(DENOISER, {'0': dict(scale=7.0)}, profile='fast')
+
+
+def test_refuses_to_show_noisy_latents_to_the_guide():
+    latent = dict(type='LatentDenoiser', random_init='tiny', vae='toy')
+    with pytest.raises(ValueError, match="noisy latents.*'x0_detached'"):
+        DiffusionTranslator(latent, profile='paper')
+    assert DiffusionTranslator(latent, profile='fast').sgg_hooks
 
 
 def test_refuses_unknown_names():
