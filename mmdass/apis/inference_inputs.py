@@ -43,8 +43,9 @@ def list_inputs(
     """The images of an input, sorted by path; those of a list file in its order, each once.
 
     Args:
-        source: A file; a folder, of which all files with the suffixes are taken, but hidden ones; a glob ('**' for any
-            depth); a '.txt' file with a path a line, relative to its own folder; or a video.
+        source: A file; a folder, of which all files with the suffixes are taken, but hidden ones and what goes with
+            recordings (rectification maps, text that is no events); a glob ('**' for any depth); a '.txt' file with a
+            path a line, relative to its own folder; or a video.
         suffixes: Of the files that can be loaded. '.txt' among them makes lists of those text files that hold no
             events.
         window_ends: From a recording of events to the time stamps of the windows that are an image each; None: a file
@@ -92,8 +93,9 @@ def _files_below(folder: Path, suffixes: Collection[str], without: Path | None) 
         left_out.add(os.path.realpath(parent))  # a link may lead in a circle
         folders[:] = [name for name in folders
                       if not name.startswith('.') and os.path.realpath(os.path.join(parent, name)) not in left_out]
-        found += [os.path.join(parent, name) for name in files
-                  if not name.startswith('.') and os.path.splitext(name)[1].lower() in suffixes]
+        paths = [os.path.join(parent, name) for name in files
+                 if not name.startswith('.') and os.path.splitext(name)[1].lower() in suffixes]
+        found += [path for path in paths if not _goes_with_events(path)]
     if not found:
         raise FileNotFoundError(f'{folder} has no file that this config can load ({", ".join(suffixes)}) in it.')
     return sorted(found)
@@ -106,6 +108,12 @@ def _read_list(file: Path) -> tuple[str, list[str]]:
     if not paths:
         raise FileNotFoundError(f'The list {file} names no file.')
     return str(file.parent), paths
+
+
+def _goes_with_events(path: str) -> bool:
+    """Whether a file of a recording's folder is none itself: DSEC's rectification map, or a list of time stamps."""
+    name = os.path.basename(path).lower()
+    return name == 'rectify_map.h5' or (name.endswith('.txt') and not _holds_events(path))
 
 
 def _holds_events(path: str) -> bool:

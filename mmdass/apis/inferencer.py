@@ -160,7 +160,7 @@ class DASegInferencer(MMSegInferencer):
             picture = as_picture(self.pipeline.load(source)['img'])[..., ::-1]
             name = f'{self.num_visualized_imgs:08d}_vis.jpg'
             if isinstance(source, InferenceInput):
-                name = f'{Path(source.name).name}.png'
+                name = f'{source.name}.png'
             self.visualizer.add_datasample(
                 name, picture, sample, draw_gt=False, show=show, wait_time=wait_time, with_labels=with_labels,
                 out_file=str(Path(img_out_dir, name)) if img_out_dir else None)

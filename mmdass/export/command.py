@@ -8,20 +8,21 @@ import argparse
 import json
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from mmseg.models.segmentors import BaseSegmentor
 from torch import Tensor
 
 import mmdass
-from mmdass.apis.load_segmentor import load_segmentor
+from mmdass.apis.load_segmentor import config_metainfo, load_segmentor
 from mmdass.benchmarks.clock import seconds_of
 from mmdass.checkpoints.loader import CheckpointError
+from mmdass.models.utils.choose_adapter import choose_adapter
+from mmdass.utils.config import load_config
 
 from .deployable import DeployableSegmentor, image_preprocessor
 from .formats import FORMATS, ExportError, Segment, example_pictures, random_pictures, trace
@@ -47,7 +48,8 @@ class Difference(NamedTuple):
 
 
 def export_segmentor(
-    config: str | Path, checkpoint: str | Path, out: Path, size: tuple[int, int] | None = None, role: str | None = None
+    config: str | Path, checkpoint: str | Path, out: Path, size: tuple[int, int] | None = None, role: str | None = None,
+    modality: str | None = None,
 ) -> str:
     """Write a model to a file and check that.
 
@@ -57,6 +59,7 @@ def export_segmentor(
         out: The file; its suffix, .onnx or .pt2, is the format.
         size: Height and width of the picture that it is traced and timed with; that of the training crops if None.
         role: 'student' or 'teacher' of a domain-adaptation model; None: who is tested.
+        modality: What the images show, for a model with several adapters.
 
     Returns:
         What was measured, for a person.
@@ -64,17 +67,20 @@ def export_segmentor(
     Raises:
         ExportError: The model cannot be exported, or the file does not do as the model does; then there is no file.
         CheckpointError: The checkpoint is damaged, or of another model.
+        ValueError: The model has several adapters, and ``modality`` names none of them.
     """
-    segmentor = load_segmentor(config, checkpoint)
+    cfg = load_config(config)
+    segmentor = load_segmentor(cfg, checkpoint)
     if role is not None:
         segmentor.predict_role = role
     model = DeployableSegmentor(segmentor)
+    choose_adapter(model.segmentor, modality, '--modality')
     size = picture_size(size or image_preprocessor(segmentor).size, model.divisor)
     program, freedom, reasons = trace(model, size)
     takes = f'{freedom}, of sides that {model.divisor} divides'
     write, read = FORMATS[out.suffix]
     out.parent.mkdir(parents=True, exist_ok=True)
-    write(program, out, describe(segmentor, config, checkpoint, takes, size))
+    write(program, out, describe(segmentor.dataset_meta or config_metainfo(cfg), config, checkpoint, takes, size))
     exported = read(out)
     difference = max(compare(model, exported, pictures) for pictures in example_pictures(freedom, size))
     if not difference.tolerable:
@@ -102,10 +108,9 @@ def picture_size(size: Sequence[int] | None, divisor: int) -> Sequence[int]:
 
 
 def describe(
-    segmentor: BaseSegmentor, config: str | Path, checkpoint: str | Path, takes: str, size: Sequence[int]
+    meta: Mapping, config: str | Path, checkpoint: str | Path, takes: str, size: Sequence[int]
 ) -> dict[str, str]:
-    """What the file says of itself."""
-    meta = segmentor.dataset_meta or {}
+    """What the file says of itself; ``meta`` are classes and palette."""
     return dict(
         classes=json.dumps(meta.get('classes')), palette=json.dumps(meta.get('palette')),
         images=f'(N, H, W, 3) uint8 RGB, {takes}; made for {size[0]} x {size[1]}',
@@ -145,6 +150,7 @@ def main(argv: Sequence[str]) -> int:
                         help='of the picture it is traced and timed with; default: of the training crops')
     parser.add_argument('--role', choices=['student', 'teacher'],
                         help='who predicts of a domain-adaptation model; default: who is tested')
+    parser.add_argument('--modality', metavar='NAME', help='what the images show, for a model with several adapters')
     args = parser.parse_args(argv)
     if args.out.suffix not in FORMATS:
         parser.error(f'--out must end in {" or ".join(FORMATS)}, not {args.out.suffix or args.out.name!r}')
@@ -152,7 +158,7 @@ def main(argv: Sequence[str]) -> int:
         print("mmdass export: ONNX needs more packages: pip install 'mmdass[export]'", file=sys.stderr)
         return 1
     try:
-        print(export_segmentor(args.config, args.checkpoint, args.out, args.size, args.role))
+        print(export_segmentor(args.config, args.checkpoint, args.out, args.size, args.role, args.modality))
     except (ExportError, CheckpointError, FileNotFoundError, ValueError) as error:
         print(f'mmdass export: {error}', file=sys.stderr)
         return 1

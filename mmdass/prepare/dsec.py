@@ -70,7 +70,11 @@ def plan(args: argparse.Namespace) -> Plan:
     labels = {sequence: _label_folder(root, sequence) for sequence in TEST}
     jobs = [job for sequence, folder in labels.items() if folder for job in _bring_labels(root, sequence, folder)]
     if theirs:
-        remark = f'{len(theirs)} event images are there that this command did not make: they are checked and kept.'
+        remark = (f'{len(theirs)} event images are there that this command did not make: they are checked and kept, '
+                  'and no other is made.')
+        if recordings:
+            remark += (' To have all made from the recordings, delete 69mask_train_edges and 69mask_test_edges first; '
+                       'also after .mmdass_prepare was deleted, which says what is ours.')
         return Plan([*jobs, *(_check(image, labels) for image in theirs)], [remark])
     left_out = sorted(recordings.keys() - {*TRAIN, *TEST})
     remarks = [f'Left out, not in DSEC-Semantic: {", ".join(left_out)}.'] if left_out else []

@@ -80,6 +80,12 @@ def test_a_text_file_of_events_is_no_list(tmp_path):
     assert list_inputs(tmp_path / 'list.txt', ('.txt', '.h5'))[0].path.endswith('events.txt')
 
 
+def test_what_goes_with_recordings_is_none(tmp_path):
+    for name in ('events.h5', 'rectify_map.h5', 'timestamps.txt', 'more.txt'):
+        (tmp_path / name).write_text('10 3 4 1\n' if name == 'more.txt' else '1000\n2000\n')
+    assert names(tmp_path, ('.txt', '.h5')) == ['events', 'more']
+
+
 def test_what_is_absent_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match='absent'):
         list_inputs(tmp_path / 'absent')

@@ -73,6 +73,15 @@ def test_it_writes_what_mmsegs_inferencer_writes(stock, tmp_path):
     assert len(ours) == 2 and ours == theirs
 
 
+def test_pictures_keep_their_folders(stock, tmp_path):
+    for folder in 'ab':
+        (tmp_path / 'seen' / folder).mkdir(parents=True)
+        cv2.imwrite(str(tmp_path / 'seen' / folder / '1.png'), np.zeros((32, 64, 3), np.uint8))
+    DASegInferencer(*stock, device='cpu')(str(tmp_path / 'seen'), out_dir=str(tmp_path / 'out'))
+    assert {path.relative_to(tmp_path / 'out/vis').as_posix() for path in (tmp_path / 'out/vis').rglob('*.png')} == {
+        'a/1.png', 'b/1.png'}
+
+
 def test_madm_predicts_as_in_testing_but_at_the_size_of_the_file(madm, tmp_path):
     cfg, _ = madm
     segment = DASegInferencer(*madm, device='cpu')

@@ -1,4 +1,6 @@
-"""Model and data must have as many classes, in training, validation and testing."""
+"""Model and data must have as many classes, in training, validation and testing, in one order."""
+
+from pathlib import Path
 
 import pytest
 from mmengine.runner import Runner
@@ -19,3 +21,16 @@ def test_inside_test_time_augmentation(tiny_config):
     tiny_config.model = dict(type='SegTTAModel', module=tiny_config.model)
     with pytest.raises(ValueError, match='predicts 3 classes'):
         Runner.from_cfg(tiny_config).test()
+
+
+def test_another_order_in_validation_is_refused(tiny_config):
+    tiny_config.val_dataloader.dataset.metainfo = dict(classes=('light', 'dark'), palette=[[0, 0, 0], [255, 255, 255]])
+    with pytest.raises(ValueError, match=r'another order in train_dataloader \(dark, light\) and in val.*light, dark'):
+        Runner.from_cfg(tiny_config).train()
+
+
+def test_other_names_in_validation_are_logged(tiny_config):
+    tiny_config.val_dataloader.dataset.metainfo = dict(classes=('night', 'day'), palette=[[0, 0, 0], [255, 255, 255]])
+    runner = Runner.from_cfg(tiny_config)
+    runner.train()
+    assert 'other names in train_dataloader (dark, light)' in next(Path(runner.work_dir).glob('*/*.log')).read_text()

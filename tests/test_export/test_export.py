@@ -87,6 +87,18 @@ def test_who_predicts_is_exported(tmp_path):
     assert (teacher == 2).all() and not (student == 2).all()
 
 
+def test_a_model_of_several_adapters_is_exported_for_one(tmp_path, monkeypatch):
+    model = madm_cfg()
+    model.segmentor.backbone.lora = dict(rank=2, modalities=['depth', 'event'])
+    files, seen = _save(tmp_path, model), []
+    monkeypatch.setattr(command, 'trace', lambda model, size: seen.append(model.segmentor.backbone.adapter))
+    with pytest.raises(ValueError, match='adapters for depth, event: set `--modality`'):
+        export_segmentor(*files, tmp_path / 'madm.pt2')
+    with pytest.raises(TypeError):  # nothing was traced
+        export_segmentor(*files, tmp_path / 'madm.pt2', modality='event')
+    assert seen == ['event']
+
+
 def test_onnx_runs_without_pytorch_at_any_batch_and_size(saved, tmp_path, capsys):
     onnxruntime = pytest.importorskip('onnxruntime')
     pytest.importorskip('onnxscript')

@@ -111,10 +111,12 @@ def test_a_link_in_a_circle_finds_nothing_twice(tmp_path):
     assert len(list((root / TRAIN_IMAGES).iterdir())) == 1
 
 
-def test_raw_events_beside_the_authors_images_change_nothing(tmp_path):
+def test_raw_events_beside_the_authors_images_change_nothing(tmp_path, capsys):
     root = trees.dsec(tmp_path, size=(440, 640))
     before = {path: path.read_bytes() for path in root.rglob('*.png')}
     raw_trees.dsec(root, frames=7)
+    capsys.readouterr()
     assert prepare(root) == 0
+    assert 'To have all made from the recordings, delete 69mask_train_edges' in capsys.readouterr().out
     assert {path: path.read_bytes() for path in root.glob('69mask*/*/*.png')} == {
         path: data for path, data in before.items() if '69mask' in str(path)}

@@ -18,6 +18,7 @@ from mmdass.registry import MODELS
 from mmdass.utils.config import load_config
 
 from ..translators.guide import Guide
+from ..utils.choose_adapter import choose_adapter
 from ..utils.pixel_range import to_pictures
 from .uda_segmentor import UDASegmentor
 
@@ -78,7 +79,7 @@ class Distillation(UDASegmentor):
         space = LabelSpace.get(label_space)
         # In a list, so that it is no module of this one: it stays out of checkpoints, of DDP and of train().
         self._guide = [_load_guide(teacher_config, teacher_checkpoint, teacher_role, space)]
-        self._choose_adapter(teacher_modality)
+        choose_adapter(self.guide.segmentor, teacher_modality, 'teacher_modality')
         if self.num_classes != len(space.classes):
             raise ValueError(f'the student has {self.num_classes} classes, its label space {len(space.classes)}')
 
@@ -86,18 +87,6 @@ class Distillation(UDASegmentor):
     def guide(self) -> Guide:
         """The frozen teacher: logits of pictures in [-1, 1]."""
         return self._guide[0]
-
-    def _choose_adapter(self, modality: str | None) -> None:
-        backbone = getattr(self.guide.segmentor, 'backbone', None)
-        adapters = getattr(backbone, 'adapters', ())
-        if modality is not None:
-            if modality not in adapters:
-                raise ValueError(f'the teacher has no adapter for teacher_modality={modality!r}; it has: '
-                                 f'{", ".join(adapters) or "none"}')
-            backbone.use_adapter(modality)
-        elif len(adapters) > 1:
-            raise ValueError(f'the teacher has adapters for {", ".join(adapters)}: set `teacher_modality` to what the '
-                             'target images show')
 
     def _apply(self, *args, **kwargs) -> 'Distillation':
         self.guide._apply(*args, **kwargs)
