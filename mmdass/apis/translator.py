@@ -72,7 +72,7 @@ def translate_dataset(
 
     Raises:
         TranslationError: The folder is another translation's or damaged, another process is at work on this shard, or
-            the disk is full.
+            the disk or the memory is full.
         FailedImagesError: Images could not be translated; all others were.
         FloatingPointError: The denoiser's output is not finite even without guidance.
     """
@@ -217,7 +217,8 @@ def _translate(
         ids = [sample['id'] for sample in batch]
         images = torch.stack([sample['inputs'] for sample in batch]).flip(1).float() / 127.5 - 1  # BGR to RGB
         labels = torch.stack([sample['data_samples'].gt_sem_seg.data.squeeze(0) for sample in batch])
-        output = translator.translate(images, labels, ids, stage=facts['stage'], start=facts['start'])
+        with _explain_out_of_memory(images):
+            output = translator.translate(images, labels, ids, stage=facts['stage'], start=facts['start'])
         guided = set(ids) - set(output.unguided) if translator.sgg_hooks else set()
         for position in [position for position, id_ in enumerate(ids) if id_ in missing]:
             folder.add(
@@ -258,6 +259,19 @@ def _explain_full_disk() -> Iterator[None]:
         raise TranslationError(
             f'The disk is full ({error}). What was translated before is whole, and nothing half-written counts. Free '
             'space and run the same again: it continues.') from error
+
+
+@contextmanager
+def _explain_out_of_memory(images: Tensor) -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        num, _, height, width = images.shape
+        fewer = 'fewer images at once (translate_batch_size, or --batch-size); ' if num > 1 else ''
+        raise TranslationError(
+            f'{num} images of {height} x {width} take too much memory. What takes less: {fewer}a smaller `chunk` of '
+            "the sgg_hooks; dtype='bfloat16'; with_cp=True of a LatentDenoiser; smaller images. Batch size, `chunk` and "
+            f'with_cp may change when this is continued. {error}') from error
 
 
 def _progress(name: str, total: int, missing: int) -> tqdm:

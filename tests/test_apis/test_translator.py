@@ -240,6 +240,16 @@ def test_images_of_several_sizes_in_a_batch(translator, source, out):
     assert read_rgb(out / 'image/image/01.png').shape == (8, 8, 3)
 
 
+def test_too_little_memory_is_a_sentence(translator, source, out, monkeypatch):
+    def translate(images, *args, **kwargs):
+        raise torch.OutOfMemoryError('no memory for 1 GiB')
+
+    with monkeypatch.context() as patch, pytest.raises(TranslationError, match='2 images of 12 x 20 .*no memory for 1'):
+        patch.setattr(translator, 'translate', translate)
+        run(translator, source, out, batch_size=2)
+    assert run(translator, source, out, batch_size=1).exists()
+
+
 def test_a_full_disk_keeps_what_is_done(translator, source, out, tmp_path, monkeypatch):
     write_bytes = Path.write_bytes
 

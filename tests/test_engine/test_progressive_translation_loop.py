@@ -8,7 +8,7 @@ import random
 import re
 import signal
 from pathlib import Path
-from unittest.mock import Mock
+from unittest.mock import Mock, patch
 
 import numpy as np
 import pytest
@@ -20,9 +20,10 @@ from mmengine.hooks import IterTimerHook
 from mmengine.runner import Runner, ValLoop
 from PIL import Image
 
-from mmdass.apis import read_manifest, translator
+from mmdass.apis import TranslationError, read_manifest, translate_dataset, translator
 from mmdass.apis.translation_manifest import TranslationFolder
 from mmdass.checkpoints import load_checkpoint_file
+from mmdass.engine import dry_run
 from mmdass.engine.loops import ProgressiveTranslationLoop, progressive_translation_loop
 from mmdass.registry import MODELS
 from mmdass.report import read_run
@@ -242,8 +243,8 @@ def test_a_run_that_began_with_a_given_segmentor_resumes(tmp_path, monkeypatch, 
                    train_cfg__final_iters=0, train_cfg__guard=None)
     given = MODELS.build(tiny_ptl.config(tmp_path).model).state_dict()
     torch.save(given, tmp_path / 'given.pth')
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(progressive_translation_loop, 'translate_dataset', Mock(side_effect=KeyboardInterrupt))
+    with monkeypatch.context() as patches, pytest.raises(KeyboardInterrupt):
+        patches.setattr(progressive_translation_loop, 'translate_dataset', Mock(side_effect=KeyboardInterrupt))
         tiny_ptl.train(tiny_ptl.config(tmp_path, load_from=str(tmp_path / 'given.pth'), **options))
     again = dict(load_from=str(tmp_path / 'given.pth')) if named_again else {}
     work_dir = tiny_ptl.train(tiny_ptl.config(tmp_path, **again, **options), resume=True).work_dir
@@ -276,6 +277,20 @@ def test_an_image_that_cannot_be_translated_costs_its_stage_one_image(tmp_path, 
     assert len(read_manifest(work_dir / 'stage_1')) == 2
     assert 'stage_1 goes on without some images' in next(work_dir.glob('*/*.log')).read_text()
     assert (work_dir / 'stage_1.pth').exists()
+
+
+def test_a_dry_run_translates_a_batch(tmp_path, capsys):
+    cfg = tiny_ptl.config(tmp_path, train_cfg__translate_batch_size=2)
+    cfg.experiment_name = f'dry_run_{tmp_path.name}'
+    with patch.object(dry_run, 'translate_dataset', wraps=translate_dataset) as translated:
+        dry_run.dry_run(cfg)
+    assert translated.call_args.kwargs['indices'] == range(2)
+    assert translated.call_args.args[0].guide is not None
+    assert capsys.readouterr().out.count('peak memory') == 2
+    cfg = tiny_ptl.config(tmp_path, source_dataset__pipeline=[dict(type='RenderToyScene')])
+    cfg.experiment_name = f'dry_run_again_{tmp_path.name}'
+    with pytest.raises(TranslationError, match='could not be translated'):
+        dry_run.dry_run(cfg)
 
 
 def test_noise_is_of_the_runs_seed(finished, tmp_path):
