@@ -270,8 +270,8 @@ def _explain_out_of_memory(images: Tensor) -> Iterator[None]:
         fewer = 'fewer images at once (translate_batch_size, or --batch-size); ' if num > 1 else ''
         raise TranslationError(
             f'{num} images of {height} x {width} take too much memory. What takes less: {fewer}a smaller `chunk` of '
-            "the sgg_hooks; dtype='bfloat16'; with_cp=True of a LatentDenoiser; smaller images. Batch size, `chunk` and "
-            f'with_cp may change when this is continued. {error}') from error
+            "the sgg_hooks; dtype='bfloat16'; with_cp=True of a LatentDenoiser; smaller images. Batch size, `chunk` "
+            f'and with_cp may change when this is continued. {error}') from error
 
 
 def _progress(name: str, total: int, missing: int) -> tqdm:
