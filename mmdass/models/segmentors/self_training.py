@@ -19,6 +19,7 @@ from mmdass.utils.random import keyed_generator
 
 from ..pseudo_labelers.diffusion import DiffusionPseudoLabeler
 from ..utils.class_logits import class_logits
+from ..utils.decode_features import decode_features
 from ..utils.mixing import paste
 from ..utils.pixel_range import from_pictures, to_pictures
 from ..utils.pixel_weights import heads_without_weights, pixel_weights, segmentor_heads
@@ -146,9 +147,7 @@ class SelfTraining(UDASegmentor):
     def decode_pseudo_label(self, features: tuple[Tensor, ...], size: Sequence[int]) -> PseudoLabel:
         """The teacher's labels from its backbone's features, at ``size`` (H, W)."""
         teacher = self.teacher.segmentor
-        features = teacher.neck(features) if teacher.with_neck else features
-        metas = image_metas(len(features[0]), torch.Size(size))
-        predicted = teacher.decode_head.predict(features, metas, teacher.test_cfg)
+        predicted = decode_features(teacher, features, image_metas(len(features[0]), torch.Size(size)))
         return self.pseudo_labeler(class_logits(teacher.decode_head, predicted))
 
     def choose_pasted(self, label: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from tiny_madm import build_armed, make_batch, tiny_backbone, total_loss
 
 from mmdass.models.segmentors.self_training import label_samples
 from mmdass.models.utils.class_logits import MASK_CLASSIFIERS, class_logits
+from mmdass.models.utils.decode_features import decode_features
 from mmdass.models.utils.pixel_weights import heads_without_weights, segmentor_heads
 
 NORM = dict(type='BN', requires_grad=True)
@@ -253,3 +254,13 @@ def test_scores_of_a_mask_classifier_are_made_logits():
     head = MASK_CLASSIFIERS[-1].__new__(MASK_CLASSIFIERS[-1])
     torch.testing.assert_close(class_logits(head, scores).softmax(1), scores / 0.96, rtol=1e-5, atol=1e-5)
     assert class_logits(torch.nn.Identity(), scores) is scores
+
+
+@pytest.mark.parametrize('cfg', [WEIGHING['segformer'], WITH_A_LOSS_OF_THEIR_OWN['pointrend']])
+def test_decoding_features_is_decoding_images(cfg):
+    """One head, and a cascade with a neck; DPLG's teacher begins with features."""
+    model, images = build(cfg).segmentor.eval(), torch.randn(2, 3, 64, 64)
+    metas = [dict(img_shape=(64, 64), ori_shape=(64, 64))] * 2
+    with torch.no_grad():
+        expected = model.encode_decode(images, metas)
+        torch.testing.assert_close(decode_features(model, model.backbone(images), metas), expected)
