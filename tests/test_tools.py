@@ -53,6 +53,21 @@ def test_train_then_resume_then_test(call, work_dir, tiny_config_file, capfd):
     assert 'mIoU' in capfd.readouterr().out
 
 
+def test_a_run_that_began_with_weights_resumes_itself(call, work_dir, tiny_config_file, tmp_path, capfd):
+    call('train')
+    weights = load_checkpoint_file(work_dir / 'iter_2.pth')
+    torch.save(dict(state_dict=weights['state_dict']), tmp_path / 'weights.pth')
+    config = tiny_config_file.read_text() + f"\nload_from = '{tmp_path}/weights.pth'\nwork_dir = '{tmp_path}/begun'\n"
+    tiny_config_file.write_text(config)
+    call('train', '--resume')  # as a job that is requeued has it in its first start, too
+    out = capfd.readouterr().out
+    assert 'begun holds nothing to resume: beginning with the weights' in out and 'resumed epoch' not in out
+    tiny_config_file.write_text(config.replace('max_iters=2', 'max_iters=3'))
+    call('train', '--resume')
+    assert 'begun/iter_2.pth, the newest whole checkpoint' in (out := capfd.readouterr().out)
+    assert 'resumed epoch: 0, iter: 2' in out
+
+
 def test_amp_means_bf16(call, work_dir):
     call('train', '--amp')
     config = Config.fromfile(work_dir / 'tiny.py')

@@ -16,8 +16,8 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
     parser.add_argument('--resume', action='store_true',
-                        help='continue from the newest whole checkpoint in the work dir (begin where there is none), '
-                        'or from load_from if that is set')
+                        help='continue from the newest whole checkpoint in the work dir; begin, with load_from if that '
+                        'is set, where there is none')
     parser.add_argument('--amp', action='store_true',
                         help="train in bf16 (AutocastOptimWrapper: CPU and GPU, no loss scaling; MMSeg's --amp means "
                         'fp16). No effect on a config that trains in mixed precision already')

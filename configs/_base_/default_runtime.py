@@ -16,7 +16,7 @@ visualizer = dict(type='DomainVisualizer', vis_backends=vis_backends)
 
 log_level = 'INFO'
 log_processor = dict(by_epoch=False)
-load_from = None  # start from these weights; with resume=True, from this whole training state
+load_from = None  # begin with these weights; --resume takes what the work dir has since
 resume = False
 
 # Named hooks, so that a config of yours changes one entry and keeps the others.

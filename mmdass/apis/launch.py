@@ -8,7 +8,7 @@ from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 from mmseg.registry import RUNNERS
 
-from mmdass.checkpoints.newest import point_to_newest
+from mmdass.checkpoints.newest import lacks_training_state, point_to_newest
 from mmdass.utils.compat import prepare_cpu_distributed
 from mmdass.utils.config import load_config
 
@@ -38,13 +38,31 @@ def config_from_args(args: argparse.Namespace) -> Config:
 def build_runner(cfg: Config) -> Runner:
     """MMEngine's Runner, or the one that the config names as ``runner_type``.
 
-    To resume without ``load_from``, it takes the newest whole checkpoint of the work dir, and its log says which.
+    To resume, it takes the newest whole checkpoint of the work dir, and its log says which.
 
     Raises:
         CheckpointError: It shall resume, but no checkpoint in the work dir is whole.
     """
-    choice = point_to_newest(cfg.work_dir) if cfg.get('resume') is True and not cfg.get('load_from') else []
+    choice = _choose_checkpoint(cfg) if cfg.get('resume') is True else []
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     for line in choice:
         runner.logger.info(line)
     return runner
+
+
+def _choose_checkpoint(cfg: Config) -> list[str]:
+    """Let a run go on with its own newest checkpoint, and begin with ``load_from``; return lines on what was chosen.
+
+    MMEngine would resume from ``load_from``, the weights that the run began with. A file in the work dir is meant to be
+    resumed from, and so is another run's training state while there is nothing in the work dir.
+    """
+    begin, work_dir = cfg.get('load_from'), Path(cfg.work_dir)
+    if begin and Path(begin).absolute().parent == work_dir.absolute():
+        return []
+    choice = point_to_newest(work_dir)
+    if choice:
+        cfg.load_from = None
+    elif begin and not list(work_dir.glob('*.pth')) and lacks_training_state(begin):
+        cfg.resume = False
+        return [f'{work_dir} holds nothing to resume: beginning with the weights of {begin}.']
+    return choice

@@ -11,6 +11,7 @@ from .saver import replace_atomically
 
 _NAME = re.compile(r'(?:iter|epoch)_(\d+)\.pth')
 _PARTS = ('meta', 'state_dict', 'message_hub', 'optimizer')
+_WEIGHTS_ALONE = 'no training state'
 
 
 def find_damage(path: str | Path) -> str | None:
@@ -30,7 +31,12 @@ def find_damage(path: str | Path) -> str | None:
         return f'empty or cut off ({Path(path).stat().st_size} bytes)'
     except Exception as error:  # a damaged file leads to whatever its bytes lead to
         return f'unreadable: {str(error).strip().partition(chr(10))[0]}'
-    return f'no training state, it lacks {", ".join(missing)}' if missing else None
+    return f'{_WEIGHTS_ALONE}, it lacks {", ".join(missing)}' if missing else None
+
+
+def lacks_training_state(path: str | Path) -> bool:
+    """Whether a file is whole, and holds weights alone."""
+    return (find_damage(path) or '').startswith(_WEIGHTS_ALONE)
 
 
 def point_to_newest(work_dir: str | Path) -> list[str]:
