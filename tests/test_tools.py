@@ -68,6 +68,13 @@ def test_a_run_that_began_with_weights_resumes_itself(call, work_dir, tiny_confi
     assert 'resumed epoch: 0, iter: 2' in out
 
 
+def test_any_default_hook_can_be_left_out(call, work_dir, tiny_config_file):
+    text = tiny_config_file.read_text() + "\ndefault_hooks['finite_loss'] = None\n"
+    tiny_config_file.write_text(text)
+    call('train')
+    assert (work_dir / 'iter_2.pth').is_file()
+
+
 def test_amp_means_bf16(call, work_dir):
     call('train', '--amp')
     config = Config.fromfile(work_dir / 'tiny.py')

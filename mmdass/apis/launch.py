@@ -12,6 +12,8 @@ from mmdass.checkpoints.newest import lacks_training_state, point_to_newest
 from mmdass.utils.compat import prepare_cpu_distributed
 from mmdass.utils.config import load_config
 
+_MMENGINES_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
+
 
 def add_launch_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options that training and testing have in common."""
@@ -44,6 +46,9 @@ def build_runner(cfg: Config) -> Runner:
         CheckpointError: It shall resume, but no checkpoint in the work dir is whole.
     """
     choice = _choose_checkpoint(cfg) if cfg.get('resume') is True else []
+    # MMEngine takes None for 'leave it out' of its own hooks alone, and ends without a word at others.
+    cfg.default_hooks = {name: hook for name, hook in (cfg.get('default_hooks') or {}).items()
+                         if hook is not None or name in _MMENGINES_HOOKS}
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     for line in choice:
         runner.logger.info(line)

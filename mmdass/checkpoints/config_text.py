@@ -25,8 +25,11 @@ def read_config_text(text: str) -> Config:
 
 
 def _value(node: ast.expr) -> Any:
-    if isinstance(node, ast.Call) and getattr(node.func, 'id', None) == 'dict' and not node.args:
-        return {keyword.arg: _value(keyword.value) for keyword in node.keywords}
+    if isinstance(node, ast.Call) and getattr(node.func, 'id', None) == 'dict':
+        if not node.args:
+            return {keyword.arg: _value(keyword.value) for keyword in node.keywords}
+        if len(node.args) == 1 and isinstance(node.args[0], ast.Dict) and not node.keywords:
+            return _value(node.args[0])  # MMEngine writes dict({'a.b': 1}) where a key is no name
     if isinstance(node, ast.Dict):
         return {ast.literal_eval(key): _value(value) for key, value in zip(node.keys, node.values, strict=True)}
     if isinstance(node, ast.List):

@@ -6,6 +6,7 @@ back to executing the pickle. Not covered, as their addresses are fixed by other
 ``openmmlab://``, ``mmcls://``, ``pavi://`` and ``s3://``.
 """
 
+import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -86,7 +87,9 @@ def load_from_local(filename: str, map_location: MapLocation = None) -> dict[str
 @CheckpointLoader.register_scheme(prefixes=('http://', 'https://'), force=True)
 def load_from_http(filename: str, map_location: MapLocation = None) -> dict[str, Any]:
     """Download once into torch's hub folder, then load as :func:`load_checkpoint_file` does."""
-    path = Path(torch.hub.get_dir(), 'checkpoints', Path(urlparse(filename).path).name)
+    name = Path(urlparse(filename).path)
+    address = hashlib.sha256(filename.encode()).hexdigest()[:8]  # iter_40000.pth is the name of many
+    path = Path(torch.hub.get_dir(), 'checkpoints', f'{name.stem}_{address}{name.suffix}')
     if is_main_process():
         _download(filename, path)
     barrier()

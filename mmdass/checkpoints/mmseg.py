@@ -14,6 +14,7 @@ from mmengine.config import Config
 
 from mmdass.models.utils.ema_teacher import module_key
 from mmdass.registry import MODELS, TRANSFORMS
+from mmdass.utils.config import load_config
 
 from .config_text import read_config_text
 from .convert import ConvertReport, StateDict, convert_weights, find_dataset_meta, find_meta, find_state_dict
@@ -28,6 +29,7 @@ _STOCK = {
     'RenderToyScene': 'LoadImageFromFile',
     'PackModalityInputs': 'PackSegInputs',
 }
+_WRITTEN = '# Written by mmdass: the plain config of the checkpoint beside it.'
 _OF_LABELS = ('LoadAnnotations', 'LoadMappedLabel', 'EvaluateAtCurrentSize')
 
 
@@ -103,7 +105,7 @@ def export_file(
         report = convert_weights(family, source, report.state_dict)
     text = find_meta(checkpoint).get('cfg') if family is None else None
     try:
-        cfg = Config.fromfile(config) if config else read_config_text(text) if text else None
+        cfg = load_config(config) if config else read_config_text(text) if text else None
         exported = export(report.state_dict, role)
         write_plain(target, exported.state_dict, cfg, find_dataset_meta(checkpoint))
     except CheckpointError as error:
@@ -116,6 +118,7 @@ def write_plain(target: Path, state_dict: StateDict, cfg: Config | None, meta: M
 
     Raises:
         CheckpointError: See ``plain_config``; or ``target`` is named like a kind of file that MMEngine does not read.
+        FileExistsError: The ``.py`` beside it is none that this wrote.
     """
     if target.suffix != '.pth':
         raise CheckpointError(f'MMSeg reads .pth files; name one instead of {target.name}')
@@ -123,8 +126,11 @@ def write_plain(target: Path, state_dict: StateDict, cfg: Config | None, meta: M
     if cfg is not None:
         plain = plain_config(cfg, meta.get('dataset_meta'))
         meta['cfg'] = plain.pretty_text
-        with replace_atomically(target.with_suffix('.py')) as partial:
-            partial.write_text(meta['cfg'])
+        beside = target.with_suffix('.py')
+        if beside.exists() and not beside.read_text(errors='replace').startswith(_WRITTEN):
+            raise FileExistsError(f'{beside}, where the plain config would go, is another file. Choose another name.')
+        with replace_atomically(beside) as partial:
+            partial.write_text(f'{_WRITTEN}\n{meta["cfg"]}')
     with replace_atomically(target) as partial:
         torch.save(dict(meta=meta, state_dict=state_dict), partial)
 
@@ -162,8 +168,15 @@ def plain_config(cfg: Config, dataset_meta: Mapping[str, Any] | None = None) -> 
 
 
 def _plain_pipeline(cfg: Config) -> list[dict]:
-    loader = cfg.get('test_dataloader') or cfg.get('val_dataloader')
-    transforms = loader.dataset.pipeline if loader else [dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]
+    from mmdass.apis.inference_pipeline import tested_datasets  # it imports this package
+    try:
+        pipelines = [dataset.pipeline for dataset in tested_datasets(cfg).values()]
+    except ValueError:  # it says nothing of testing
+        pipelines = [[dict(type='LoadImageFromFile'), dict(type='PackSegInputs')]]
+    transforms, *others = pipelines
+    if any(other != transforms for other in others):
+        raise CheckpointError('it tests several modalities, each loaded in its own way; name a config that tests on '
+                              'the one that the plain model is for: --config CONFIG')
     pipeline = []
     for transform in transforms:
         kind = transform['type'].removeprefix('mmdass.')

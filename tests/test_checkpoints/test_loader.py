@@ -108,6 +108,7 @@ def test_an_address_is_downloaded_once_and_read_safely(tmp_path, monkeypatch):
     model = torch.nn.Linear(3, 2, bias=False)
     for _ in range(2):
         load_checkpoint(model, 'https://example.org/models/a.pth?version=2')
-    assert downloads == ['https://example.org/models/a.pth?version=2']
-    assert (tmp_path / 'checkpoints/a.pth').is_file()
+    load_checkpoint(model, 'https://example.org/others/a.pth')
+    assert downloads == ['https://example.org/models/a.pth?version=2', 'https://example.org/others/a.pth']
+    assert len(list(tmp_path.glob('checkpoints/a_*.pth'))) == 2  # one name, two files
     assert torch.equal(model.weight, WEIGHTS['weight'])

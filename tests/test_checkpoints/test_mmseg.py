@@ -165,12 +165,33 @@ def test_a_config_without_a_wrapper_and_a_wrong_suffix_are_refused(trained, tmp_
     assert 'EncoderDecoder, has no segmentor inside' in capsys.readouterr().err
     assert main(['--to', 'mmseg', source, str(tmp_path / 'out.safetensors')]) == 1
     assert 'MMSeg reads .pth files' in capsys.readouterr().err
-    assert sorted(path.name for path in tmp_path.iterdir()) == ['plain.py']
+    (tmp_path / 'event.py').write_text('mine = 1')
+    assert main(['--to', 'mmseg', source, str(tmp_path / 'event.pth')]) == 1
+    assert 'event.py, where the plain config would go, is another file' in capsys.readouterr().err
+    assert (tmp_path / 'event.py').read_text() == 'mine = 1'
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['event.py', 'plain.py']
+
+
+def test_a_config_without_test_data_is_loaded_as_its_training(trained):
+    target = dict(pipeline=[dict(type='LoadInfrared', value_range=(0, 9)), dict(type='PackSegInputs')])
+    cfg = Config(dict(
+        model=dict(type='SelfTraining', segmentor=dict(backbone=dict(type='ViT'))),
+        train_dataloader=dict(dataset=dict(type='DomainPairDataset', target=target)),
+        test_pipeline=[
+            dict(type='LoadImageFromFile'), dict(type='Resize', scale=(64, 32)), dict(type='PackSegInputs')]))
+    with pytest.raises(CheckpointError, match='LoadInfrared'):
+        plain_config(cfg)
+    target['pipeline'][0] = dict(type='LoadModalityImage')
+    cfg.train_dataloader.dataset.target = target
+    assert [step.type for step in plain_config(cfg).test_pipeline] == ['LoadImageFromFile', 'Resize', 'PackSegInputs']
 
 
 def test_a_config_in_a_checkpoint_is_not_executed():
     assert read_config_text("a = dict(b=[-1, (2.5, None)], c={'x.y': dict(z=True)})\n").to_dict() == dict(
         a=dict(b=[-1, (2.5, None)], c={'x.y': dict(z=True)}))
+    written = Config(dict(keys={'layers.0.2.': dict(lr_mult=10.0)}, mapping={'traffic light': 'pole'}))
+    assert 'dict({' in written.pretty_text
+    assert read_config_text(written.pretty_text).to_dict() == written.to_dict()
     for text in ("a = __import__('os').getcwd()", 'import os', "a = dict(b=open('x'))", 'a = '):
         with pytest.raises(CheckpointError, match='more than names and values'):
             read_config_text(text)

@@ -1,5 +1,6 @@
 """What --resume takes: the newest checkpoint that is whole."""
 
+import os
 import re
 from pathlib import Path
 
@@ -86,6 +87,23 @@ def test_checkpoints_may_lie_elsewhere(folder, tmp_path_factory):
     (work_dir / 'last_checkpoint').write_text(str(folder / 'iter_900.pth'))
     point_to_newest(work_dir)
     assert chosen(work_dir) == 'iter_1000.pth'
+
+
+def test_an_earlier_run_that_came_farther_is_not_taken(folder):
+    os.utime(folder / 'iter_1000.pth', (0, 0))
+    (folder / 'last_checkpoint').write_text(str(folder / 'iter_900.pth'))
+    write(folder, 950)  # a kill left its name unwritten
+    point_to_newest(folder)
+    assert chosen(folder) == 'iter_950.pth'
+
+
+def test_a_copied_or_moved_folder_names_its_own(folder, tmp_path_factory):
+    copied = tmp_path_factory.mktemp('copied')
+    write(copied, 500)
+    for named in (folder / 'iter_900.pth', '/gone/iter_900.pth'):
+        (copied / 'last_checkpoint').write_text(str(named))
+        point_to_newest(copied)
+        assert Path((copied / 'last_checkpoint').read_text()) == copied / 'iter_500.pth'
 
 
 def test_nothing_in_a_file_is_executed(tmp_path):

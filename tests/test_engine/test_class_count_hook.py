@@ -16,6 +16,14 @@ def test_another_number_is_refused(tiny_config, part, num_classes):
         getattr(runner, part)()
 
 
+def test_validation_is_looked_at_before_training(tiny_config):
+    tiny_config.val_dataloader.dataset.metainfo = dict(classes=('a', 'b', 'c'), palette=[[0, 0, 0]] * 3)
+    runner = Runner.from_cfg(tiny_config)
+    with pytest.raises(ValueError, match='predicts 2 classes, .*val_dataloader have 3: a, b, c'):
+        runner.train()
+    assert runner.iter == 0
+
+
 def test_inside_test_time_augmentation(tiny_config):
     tiny_config.model.decode_head.num_classes = 3
     tiny_config.model = dict(type='SegTTAModel', module=tiny_config.model)

@@ -86,6 +86,20 @@ def test_in_a_validation_too(cfg):
     check_leaves(cfg, 2, SignalHook('before_val_iter', 2))
 
 
+def test_in_a_validation_of_averages_the_raw_weights_are_saved(cfg):
+    cfg.custom_hooks = [dict(type='EMAHook', momentum=0.5)]
+    cfg.default_hooks.checkpoint.interval = 2
+    train(cfg)  # saves after two iterations, before it validates
+    undisturbed = load_checkpoint_file(Path(cfg.work_dir, 'iter_2.pth'))
+    cfg.default_hooks.checkpoint.interval, cfg.work_dir = 10, f'{cfg.work_dir}_stopped'
+    cfg.experiment_name += '_stopped'
+    check_leaves(cfg, 2, SignalHook('before_val_iter', 2))
+    saved = load_checkpoint_file(Path(cfg.work_dir, 'iter_2.pth'))
+    for part in ('state_dict', 'ema_state_dict'):
+        for name, weight in undisturbed[part].items():
+            torch.testing.assert_close(saved[part][name], weight, rtol=0, atol=0, msg=f'{part} {name}')
+
+
 def test_not_with_half_a_gradient(cfg):
     cfg.optim_wrapper.accumulative_counts = 3
     check_leaves(cfg, 3, SignalHook('before_train_iter', 1))

@@ -63,6 +63,12 @@ def test_the_old_one_goes_when_the_new_one_is_whole(make, spoil):
     assert find_damage(Path(runner.work_dir, 'iter_2.pth')) is None
 
 
+def test_without_the_optimizer_if_so_wanted(make):
+    runner = make(save_optimizer=False)
+    runner.train()
+    assert 'no training state, it lacks optimizer' in find_damage(Path(runner.work_dir, 'iter_4.pth'))
+
+
 def test_as_many_are_kept_as_wanted(make):
     runner = make()
     runner.train()

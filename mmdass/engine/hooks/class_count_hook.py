@@ -26,6 +26,7 @@ class ClassCountHook(Hook):
         trained = runner.train_dataloader.dataset
         _compare(runner, trained, 'train_dataloader')
         if runner.val_loop is not None:
+            self.before_val(runner)
             _compare_names(runner, _classes(trained), _classes(runner.val_dataloader.dataset))
 
     def before_val(self, runner: Runner) -> None:

@@ -5,7 +5,7 @@ import signal
 import threading
 
 import torch
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.hooks.hook import DATA_BATCH
 from mmengine.runner import Runner
 from torch import distributed
@@ -81,6 +81,9 @@ class PreemptionHook(Hook):
     ) -> None:
         """Leave if asked to; ranks may have different numbers of batches, so they do not ask each other."""
         if self._asked and self._training and _has_stepped(runner):
+            for hook in runner.hooks:
+                if isinstance(hook, EMAHook):  # which has its averages validated, and takes saved weights for the raw
+                    hook.after_val_epoch(runner)
             self._save(runner)
             self._leave()
 

@@ -7,7 +7,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
 from mmdass.checkpoints import AtomicLocalBackend, CheckpointError
-from mmdass.checkpoints.newest import find_damage
+from mmdass.checkpoints.newest import PARTS, find_damage
 from mmdass.engine.buffers import share_buffers
 from mmdass.registry import HOOKS
 
@@ -45,10 +45,15 @@ class SafeCheckpointHook(CheckpointHook):
 
     def __init__(self, **kwargs) -> None:
         super().__init__(backend_args=dict(backend='mmdass_atomic'), **kwargs)
+        self._prepared = False
 
     def before_train(self, runner: Runner) -> None:
         """Remove what killed runs have left half-written."""
+        chosen = self.out_dir
         super().before_train(runner)
+        if self._prepared:  # PTL trains several times, and MMEngine would go a folder deeper each time
+            self.out_dir = chosen
+        self._prepared = True
         self.file_backend = _LaterRemoval()
         if is_main_process():
             for partial in Path(self.out_dir).glob('.*.pth.*.partial'):
@@ -66,7 +71,8 @@ class SafeCheckpointHook(CheckpointHook):
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         super()._save_checkpoint_with_step(runner, step, meta)
         if is_main_process():
-            damage = Path(self.last_ckpt).is_file() and find_damage(self.last_ckpt)
+            parts = [part for part in PARTS if part != 'optimizer' or self.save_optimizer]
+            damage = Path(self.last_ckpt).is_file() and find_damage(self.last_ckpt, parts)
             if damage:
                 raise CheckpointError(f'{self.last_ckpt} was written, but read back it is {damage}. Look at the disk; '
                                       '--resume takes the checkpoint before.')
