@@ -54,7 +54,7 @@ optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=0.01))
 param_scheduler = [dict(type='PolyLR', eta_min=0.0, power=1.0, by_epoch=False)]
 train_cfg = dict(
     type='ProgressiveTranslationLoop', stages=[10, 20], source_iters=3, stage_iters=2, final_iters=2,
-    replay=(0.7, 0.2, 0.1), guard=dict(num_images=1), robustness=dict(noise=0.5, region=0.25),
+    replay=(0.7, 0.2, 0.1), guard=dict(num_images=1, tolerance=100), robustness=dict(noise=0.5, region=0.25),
     translated_pipeline=[dict(type='LoadModalityImage'), dict(type='LoadMappedLabel'), dict(type='PackSegInputs')])
 default_hooks = dict(logger=dict(interval=1), checkpoint=dict(interval=2))
 """

@@ -74,7 +74,7 @@ def translate_dataset(
         TranslationError: The folder is another translation's or damaged, another process is at work on this shard, or
             the disk or the memory is full.
         FailedImagesError: Images could not be translated; all others were.
-        FloatingPointError: The denoiser's output is not finite even without guidance.
+        FloatingPointError: The denoiser's output is not finite even without guidance, from the first image on.
     """
     start = translator.start if start is None else start
     shard = shard or (get_rank(), get_world_size())
@@ -214,20 +214,36 @@ def _translate(
     failures = {id_: sample for id_, sample in samples.items() if isinstance(sample, str)}
     whole = [dict(sample, id=id_) for id_, sample in samples.items() if id_ not in failures]
     for batch in same_sized_batches(whole, len(samples)):
-        ids = [sample['id'] for sample in batch]
-        images = torch.stack([sample['inputs'] for sample in batch]).flip(1).float() / 127.5 - 1  # BGR to RGB
-        labels = torch.stack([sample['data_samples'].gt_sem_seg.data.squeeze(0) for sample in batch])
-        with _explain_out_of_memory(images):
-            output = translator.translate(images, labels, ids, stage=facts['stage'], start=facts['start'])
-        guided = set(ids) - set(output.unguided) if translator.sgg_hooks else set()
-        for position in [position for position, id_ in enumerate(ids) if id_ in missing]:
-            folder.add(
-                ids[position], png_bytes(_pixels(output.images[position])),
-                png_bytes(labels[position].to(torch.uint8).numpy()),
-                guided=ids[position] in guided, losses=_rounded(output.losses[position]), **facts)
+        failures |= _translate_batch(translator, batch, missing, folder, facts)
     for id_, reason in failures.items():
         folder.add_failure(id_, reason)
     return failures
+
+
+def _translate_batch(
+    translator: nn.Module, batch: Sequence[dict], missing: set[str], folder: TranslationFolder, facts: Mapping[str, Any]
+) -> dict[str, str]:
+    """Translate images of one size into the folder; return which of them cannot be made finite, with reasons."""
+    ids = [sample['id'] for sample in batch]
+    images = torch.stack([sample['inputs'] for sample in batch]).flip(1).float() / 127.5 - 1  # BGR to RGB
+    labels = torch.stack([sample['data_samples'].gt_sem_seg.data.squeeze(0) for sample in batch])
+    try:
+        with _explain_out_of_memory(images):
+            output = translator.translate(images, labels, ids, stage=facts['stage'], start=facts['start'])
+    except FloatingPointError as error:
+        if len(batch) > 1:
+            return {id_: reason for sample in batch
+                    for id_, reason in _translate_batch(translator, [sample], missing, folder, facts).items()}
+        if not folder.done():  # none has ever come out: it is the denoiser
+            raise
+        return {ids[0]: str(error)}
+    guided = set(ids) - set(output.unguided) if translator.sgg_hooks else set()
+    for position in [position for position, id_ in enumerate(ids) if id_ in missing]:
+        folder.add(
+            ids[position], png_bytes(_pixels(output.images[position])),
+            png_bytes(labels[position].to(torch.uint8).numpy()),
+            guided=ids[position] in guided, losses=_rounded(output.losses[position]), **facts)
+    return {}
 
 
 def _pixels(image: Tensor) -> np.ndarray:

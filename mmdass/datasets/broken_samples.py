@@ -1,5 +1,6 @@
 """Files of a training set that cannot be read: each is reported once, and too many end the training."""
 
+import copy
 import logging
 
 import torch
@@ -27,9 +28,16 @@ class BrokenSamples:
         if not 0 <= max_share < 1:
             raise ValueError(f'`max_broken` is a share of the data set in [0, 1), not {max_share}.')
         self.dataset = dataset
+        self.max_share = max_share
         self.allowed = int(max_share * len(dataset))
         # Workers are processes: in shared memory, a file is reported once and not once by each of them.
         self.found = torch.zeros(len(dataset), dtype=torch.bool).share_memory_()
+
+    def __deepcopy__(self, memo: dict) -> 'BrokenSamples':
+        """A copy with the same record: MMEngine copies the data set that a loader is built of."""
+        twin = copy.copy(self)
+        twin.dataset = copy.deepcopy(self.dataset, memo)
+        return twin
 
     def report(self, item: int, error: Exception) -> None:
         """Log why an item is left out, if that is news.

@@ -9,6 +9,7 @@ from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmdass.apis.launch import build_runner
 from mmdass.apis.translator import translate_dataset
 from mmdass.engine.unwrap import unwrap_model
 from mmdass.registry import DATASETS, MODELS
@@ -29,11 +30,12 @@ def dry_run(cfg: Config) -> None:
     hooks = {name: hook for name, hook in cfg.get('default_hooks', {}).items() if name != 'report'}
     cfg.default_hooks = {**hooks, 'checkpoint': None}
     cfg.resume = False
-    for scheduler in cfg.get('param_scheduler') or []:
+    schedulers = cfg.get('param_scheduler') or []
+    for scheduler in schedulers if isinstance(schedulers, (list, tuple)) else [schedulers]:
         scheduler.setdefault('end', scheduler.get('begin', 0) + 1)  # the default is the number of iterations, now 1
     with TemporaryDirectory(prefix='mmdass_dry_run_') as folder:
         cfg.work_dir = folder
-        runner = Runner.from_cfg(cfg)
+        runner = build_runner(cfg)
         runner.register_hook(StepReportHook())
         runner.train()
         runner.test_loop  # noqa: B018, built when first asked for

@@ -250,6 +250,25 @@ def test_too_little_memory_is_a_sentence(translator, source, out, monkeypatch):
     assert run(translator, source, out, batch_size=1).exists()
 
 
+def test_an_image_that_is_never_finite_is_a_failure_and_a_broken_denoiser_an_error(
+    translator, source, out, monkeypatch
+):
+    translate, broken = translator.translate, {'image/02'}
+
+    def fail(images, labels, ids, **kwargs):
+        if broken & set(ids):
+            raise FloatingPointError(f'{ids} not a number')
+        return translate(images, labels, ids, **kwargs)
+
+    monkeypatch.setattr(translator, 'translate', fail)
+    with pytest.raises(FailedImagesError, match='1 of 5 .*\n.*02.*not a number'):
+        run(translator, source, out, batch_size=2)
+    assert len(read_manifest(out)) == 4
+    broken |= {f'image/{number:02d}' for number in range(5)}
+    with pytest.raises(FloatingPointError):
+        run(translator, source, out.with_name('other'), batch_size=2)
+
+
 def test_a_full_disk_keeps_what_is_done(translator, source, out, tmp_path, monkeypatch):
     write_bytes = Path.write_bytes
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 CONFIGS = sorted(path for path in (ROOT / 'configs').glob('[!_]*/*.py')
                  if '_to_' not in path.stem or path.parent.name != 'self_training')  # see test_self_training.py
 TARGETS = dict(depth=trees.deliver, event=trees.dsec, infrared=trees.fmb, custom_infrared=trees.fmb,
-               custom_modality=trees.custom, denoiser_cityscapes=trees.cityscapes,
+               custom_classes=trees.fmb, custom_modality=trees.custom, denoiser_cityscapes=trees.cityscapes,
                gta_to_cityscapes=trees.cityscapes_target, gta_to_cityscapes_vgg16=trees.cityscapes_target,
                gta_to_cityscapes_segformer=trees.cityscapes_target, synthia_to_cityscapes=trees.cityscapes_target,
                segformer_b0_event=trees.dsec, bisenetv2_event=trees.dsec,
@@ -66,6 +66,7 @@ def _shrink_ptl(cfg: Config) -> None:
     """One iteration on the source, and one stage of two steps whose images nothing is trained on."""
     cfg.train_cfg.update(source_iters=1, stages=[2], stage_iters=0, final_iters=0, guard=None)
     _shrink_denoiser(cfg.translator.denoiser)
+    cfg.translator.denoiser.init_cfg = dict(type='Normal', layer='Conv2d', std=0.02)  # stands for trained weights
     cfg.param_scheduler = [dict(cfg.param_scheduler[-1], begin=0)]  # without the warm-up, longer than the iteration
 
 

@@ -1,5 +1,6 @@
 """Broken files in a training set: reported once, replaced by the same others in every run, too many refused."""
 
+import copy
 import logging
 
 import numpy as np
@@ -57,6 +58,15 @@ def test_a_broken_file_is_reported_once_and_replaced_by_the_same_one_always(root
     assert all(after == before for after, before in zip(replaced, whole, strict=True) if before != whole[5])
     assert len(reports()) == 1 and reports()[0].count(str(broken)) == 2
     assert names(keyed(root, **options), range(5, FILES)) == replaced[5:FILES]  # a resumed run draws the same
+
+
+def test_a_copy_has_the_same_record(root, reports):
+    """PTL hands one data set to a loader a phase, and MMEngine copies it."""
+    data = keyed(root)
+    cut_off(root / 'image/05.png')
+    for copied in (copy.deepcopy(data), copy.deepcopy(data)):
+        names(copied, range(FILES))
+    assert len(reports()) == 1 and data.broken.found.sum() == 1 and data.broken.found.is_shared()
 
 
 def test_labels_count_too(root, reports):

@@ -17,6 +17,7 @@ import tiny_ptl
 import torch
 from mmengine.config import Config
 from mmengine.hooks import IterTimerHook
+from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, ValLoop
 from PIL import Image
 
@@ -231,7 +232,8 @@ def test_guard_gives_up_a_worse_segmentor(tmp_path, monkeypatch):
     scores = iter([10.0, 20.0, 19.6, 20.0])  # of g_1, g_0, g_2, g_1
     monkeypatch.setattr(progressive_translation_loop, 'held_out_score', lambda *_: next(scores))
     runner = tiny_ptl.train(tiny_ptl.config(
-        tmp_path, train_cfg__source_iters=1, train_cfg__stage_iters=1, train_cfg__final_iters=0))
+        tmp_path, train_cfg__source_iters=1, train_cfg__stage_iters=1, train_cfg__final_iters=0,
+        train_cfg__guard__tolerance=0.5))
     g0, g1, g2 = (weights(runner.work_dir, phase) for phase in PHASES[:3])
     assert equal(g1, g0) and not equal(g2, g1)
     assert equal(runner.model.state_dict(), g2)
@@ -241,6 +243,7 @@ def test_guard_gives_up_a_worse_segmentor(tmp_path, monkeypatch):
 def test_a_run_that_began_with_a_given_segmentor_resumes(tmp_path, monkeypatch, named_again):
     options = dict(train_cfg__source_iters=0, train_cfg__stages=[2], train_cfg__stage_iters=1,
                    train_cfg__final_iters=0, train_cfg__guard=None)
+    init_default_scope('mmdass')
     given = MODELS.build(tiny_ptl.config(tmp_path).model).state_dict()
     torch.save(given, tmp_path / 'given.pth')
     with monkeypatch.context() as patches, pytest.raises(KeyboardInterrupt):
@@ -311,6 +314,13 @@ def test_noise_is_of_the_runs_seed(finished, tmp_path):
     (dict(custom_hooks=[dict(type='GlobalSceneGuidanceHook')]), (TypeError, 'translator.sgg_hooks')),
     (dict(translator__denoiser__init_cfg=None), (ValueError, 'names no weights of its denoiser')),
     (dict(train_cfg__guard=dict(num_images=3)), (ValueError, 'leaves none of the 3 images')),
+    (dict(train_cfg__guard=dict(num_image=1)), (ValueError, 'guard has no num_image, but num_images, tolerance')),
+    (dict(train_cfg__robustness=dict(noises=1)), (ValueError, 'robustness has no noises')),
+    (dict(train_cfg__replay=(0.7, 0.3)), (ValueError, 'one non-negative number each')),
+    (dict(train_cfg__translated_pipeline=None), (ValueError, 'set translated_pipeline')),
+    (dict(train_cfg__translated_pipeline=[dict(type='LoadModalityImag')]), (KeyError, 'LoadModalityImag')),
+    (dict(train_cfg__images_per_stage=2, train_cfg__rare_class_sampling=dict(), train_cfg__guard=None),
+     (ValueError, 'it needs one ModalityDataset')),
     (dict(default_hooks__checkpoint__save_best='mIoU'), (ValueError, 'save_best has no score to go by')),
     (dict(), (KeyError, 'no top-level `translator`')),
 ])

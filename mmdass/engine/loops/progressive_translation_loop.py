@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from mmengine.dataset import Compose
 from mmengine.device import get_device
 from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import IterTimerHook
@@ -73,7 +74,8 @@ class ProgressiveTranslationLoop(BaseLoop):
         KeyError: The config has no ``translator`` or no ``source_dataset``.
         ValueError: ``stages`` do not increase strictly or exceed the denoiser's chain, ``source_dataset`` has other
             classes than the loader's data set, the denoiser has no weights, the guard would leave nothing to train on,
-            or a ``CheckpointHook`` has ``save_best``.
+            a share of ``replay`` is missing or negative, there is no ``translated_pipeline``, ``guard`` or
+            ``robustness`` has an unknown entry, or a ``CheckpointHook`` has ``save_best``.
         FileExistsError: The work dir holds another run's phases.
     """
 
@@ -115,8 +117,8 @@ class ProgressiveTranslationLoop(BaseLoop):
         self._stage_lr_factor = stage_lr_factor
         self._images_per_stage = images_per_stage
         self._rare_class_sampling = rare_class_sampling
-        self._guard = guard and {'num_images': 200, 'tolerance': 0.5, **guard}
-        self._robustness = robustness or {}
+        self._guard = guard and _with_defaults('guard', guard, num_images=200, tolerance=0.5)
+        self._robustness = _with_defaults('robustness', robustness or {}, noise=0.0, region=0.0)
         self._translate_batch_size = translate_batch_size
         self.val_interval = val_interval
         self._check()
@@ -138,6 +140,12 @@ class ProgressiveTranslationLoop(BaseLoop):
             raise ValueError(
                 f'ProgressiveTranslationLoop: guard.num_images={self._guard["num_images"]} leaves none of the '
                 f'{translated} images of a stage to train on. Lower it, or raise images_per_stage.')
+        if not self._translated_pipeline:
+            raise ValueError('ProgressiveTranslationLoop: set translated_pipeline, the transforms by which translated '
+                             'images are trained on; see configs/sgg_ptl/toy.py.')
+        Compose(self._translated_pipeline)
+        KeyedMixture([self._source] * 3, self._replay, seed=self.runner.seed)
+        choose_images(self._to_translate, self._images_per_stage, self._rare_class_sampling, self.runner.seed, stage=1)
         if any(getattr(hook, 'save_best', None) for hook in self.runner.hooks):
             raise ValueError('ProgressiveTranslationLoop: CheckpointHook.save_best has no score to go by, as each '
                              'phase has its own and ends with WORK_DIR/<phase>.pth. Remove it.')
@@ -304,7 +312,8 @@ class ProgressiveTranslationLoop(BaseLoop):
 
     def _validate_if_due(self, phase: Phase) -> None:
         if self.val_interval and self._iter < phase.end and self._iter % self.val_interval == 0:
-            self.runner.val_loop.run()
+            if self.runner.val_loop is not None:
+                self.runner.val_loop.run()
 
     def _run_iter(self, data_batch: dict) -> None:
         runner = self.runner
@@ -335,14 +344,14 @@ class ProgressiveTranslationLoop(BaseLoop):
     def _keyed(self, phase: Phase, **kwargs) -> KeyedDataset:
         data = translated_dataset(
             self._folder(phase), self._to_translate.metainfo, self._translated_pipeline, **kwargs)
-        return KeyedDataset(data, name=phase.name)
+        return KeyedDataset(data, name=phase.name, max_broken=self._source.broken.max_share)
 
     def _robust_transforms(self, phase: Phase) -> list[dict]:
         if phase.guides is None:
             return []
-        noise = dict(type='mmdass.ForwardNoise', prob=self._robustness.get('noise', 0.0), max_steps=phase.guides,
+        noise = dict(type='mmdass.ForwardNoise', prob=self._robustness['noise'], max_steps=phase.guides,
                      scheduler=self._schedule)
-        return [noise, dict(type='mmdass.KeepOneRegion', prob=self._robustness.get('region', 0.0))]
+        return [noise, dict(type='mmdass.KeepOneRegion', prob=self._robustness['region'])]
 
     # How a phase ends
 
@@ -403,3 +412,11 @@ class ProgressiveTranslationLoop(BaseLoop):
         for phase in self.phases:
             if phase.stage:
                 print(self._sheet(phase))
+
+
+def _with_defaults(name: str, given: Mapping, **defaults: float) -> dict[str, float]:
+    unknown = given.keys() - defaults.keys()
+    if unknown:
+        raise ValueError(f'ProgressiveTranslationLoop: {name} has no {", ".join(sorted(unknown))}, but '
+                         f'{", ".join(defaults)}.')
+    return {**defaults, **given}
