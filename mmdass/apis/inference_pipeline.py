@@ -142,7 +142,7 @@ def as_picture(img: np.ndarray) -> np.ndarray:
     """What the eye can see of a loaded image: (H, W, 3) uint8, BGR. Channels of numbers become their mean size."""
     if img.dtype == np.uint8 and img.shape[2:] == (3,):
         return img
-    size = np.nan_to_num(np.abs(img.astype(np.float32)).mean(axis=2))
+    size = np.nan_to_num(np.abs(np.atleast_3d(img).astype(np.float32)).mean(axis=2))
     return mmcv.gray2bgr(np.rint(255 * size / max(size.max(), 1e-12)).astype(np.uint8))
 
 

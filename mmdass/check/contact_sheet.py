@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmdass.apis.inference_pipeline import as_picture
 from mmdass.visualization import DomainVisualizer
 
 from .inspection import Item
@@ -44,7 +45,7 @@ def _picture(split: Split, index: int) -> Tensor:
     results = split.dataset.get_data_info(index)
     for load in split.loaders[: 1 if results.get('seg_map_path') is None else None]:
         results = load(results)
-    picture = results['img'][..., ::-1].astype(np.float32)
+    picture = as_picture(results['img'])[..., ::-1].astype(np.float32)
     label = results.get('gt_seg_map')
     if label is not None:
         palette = np.zeros((256, 3), np.float32)

@@ -37,7 +37,7 @@ class Finding:
 def find_problems(walked: Sequence[tuple[Split, list[Item]]]) -> list[Finding]:
     """The findings about splits and their items, errors first."""
     findings = [finding for split, items in walked for finding in _of_split(split, items)]
-    findings += _unlearnable(walked) + _shared(walked)
+    findings += _unlearnable(walked) + _shared(walked) + _other_classes([split for split, _ in walked])
     return sorted(findings, key=lambda finding: finding.level)
 
 
@@ -91,6 +91,18 @@ def _shared(walked: Sequence[tuple[Split, list[Item]]]) -> list[Finding]:
                 findings.append(_about_files(
                     'warning', split, f'images also in {other.name}',
                     'Equal files. Scores are too good if one split is trained on and the other tested.', files))
+    return findings
+
+
+def _other_classes(splits: Sequence[Split]) -> list[Finding]:
+    """Splits whose classes are not the first one's. As many of other names may mean the same."""
+    first, findings = splits[0], []
+    for split in splits[1:]:
+        expected, found = first.label_space.classes, split.label_space.classes
+        if found != expected:
+            renamed = len(found) == len(expected) and set(found) != set(expected)
+            findings.append(Finding('warning' if renamed else 'error', split.name, 'other classes', (
+                f'{", ".join(found)}, but {first.name} has {", ".join(expected)}. Set one `label_space` for both.')))
     return findings
 
 

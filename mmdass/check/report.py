@@ -99,8 +99,9 @@ def _format_histogram(histogram: dict[str, int]) -> str:
 def _share_table(splits: Sequence[dict]) -> str:
     table = PrettyTable(['class', *(split['split'] for split in splits)], align='r')
     table.align['class'] = 'l'
-    for row, entry in enumerate(splits[0]['classes']):
-        table.add_row([entry['name'], *(f'{100 * split["classes"][row]["share"]:.3f}' for split in splits)])
+    shares = [{entry['name']: f'{100 * entry["share"]:.3f}' for entry in split['classes']} for split in splits]
+    for name in dict.fromkeys(name for column in shares for name in column):
+        table.add_row([name, *(column.get(name, '-') for column in shares)])
     return table.get_string()
 
 

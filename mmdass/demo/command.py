@@ -79,7 +79,9 @@ def _serve(args: argparse.Namespace) -> None:
 def _models(given: Sequence[tuple[str, str]] | None) -> dict[str, tuple[str, str]]:
     """By a name, the config and the checkpoint of each model."""
     if given:
-        return {f'{Path(config).stem}, {Path(checkpoint).name}': (config, checkpoint) for config, checkpoint in given}
+        names = [f'{Path(config).stem}, {Path(checkpoint).name}' for config, checkpoint in given]
+        return {name if names.count(name) == 1 else f'{Path(config).stem}, {checkpoint}': (config, checkpoint)
+                for name, (config, checkpoint) in zip(names, given, strict=True)}
     found = {}
     for name in _TOY_RUNS:
         pointer = Path('work_dirs', name, 'last_checkpoint')

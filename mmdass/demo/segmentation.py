@@ -12,6 +12,7 @@ from torch import Tensor
 from mmdass.apis import DASegInferencer
 from mmdass.apis.inference_pipeline import as_picture, inference_pipeline, tested_datasets
 from mmdass.datasets.toy import MODALITIES, ToyStreet
+from mmdass.datasets.toy.appearance import LABEL_SPACE
 from mmdass.models import StableDiffusionBackbone
 from mmdass.utils.config import load_config
 
@@ -93,8 +94,10 @@ class DemoSegmentor:
             picture: str | np.ndarray = source
         else:
             scene = _STREET.scene(_FIRST + source)
+            if modality not in MODALITIES:
+                raise ValueError(f'The toy world has no pictures of {modality!r}: upload one.')
             picture = scene.picture(modality, 'real')
-            truth = scene.label
+            truth = scene.label if tuple(self.classes) == LABEL_SPACE.classes else None  # else indices of others
         pipeline = self._pipelines[modality]
         loaded = pipeline.load(picture)
         shown = as_picture(loaded['img'])[..., ::-1]

@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mmdass.family import DISTRIBUTIONS
+
 PROBES = dict(
     torch="""
 import torch
 cuda = torch.cuda.is_available()
 facts = dict(version=torch.__version__, cuda_build=torch.version.cuda, cuda=cuda, threads=torch.get_num_threads(),
-             bf16=not cuda or torch.cuda.is_bf16_supported(),
+             bf16=not cuda or torch.cuda.is_bf16_supported(including_emulation=False),
              gpus=[f'{p.name}, {p.total_memory / 2**30:.0f} GiB' for p in map(
                  torch.cuda.get_device_properties, range(torch.cuda.device_count()))] if cuda else [])
 if cuda:
@@ -77,7 +79,9 @@ class Environment:
             wanted = requirement.marker is None if not extra else (
                 requirement.marker is not None and 'extra' in str(requirement.marker)
                 and requirement.marker.evaluate(dict(extra=extra)))
-            found = self.versions.get(requirement.name.lower())
+            name = requirement.name.lower()
+            same = next((names for names in DISTRIBUTIONS.values() if name in names), (name,))  # mmcv for mmcv-lite
+            found = next((self.versions[each] for each in (name, *same) if each in self.versions), None)
             if wanted and (found is None or not requirement.specifier.contains(found, prereleases=True)):
                 yield f'{requirement.name}{requirement.specifier}', found
 

@@ -10,6 +10,7 @@ MADM's authors publish such images, but not how they made them. If ROOT holds th
 """
 
 import argparse
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,12 +53,17 @@ def read_timestamps(path: Path) -> np.ndarray:
     """Microseconds of each frame, (frames,) int64.
 
     Raises:
-        PrepareError: The file is no list of integers.
+        PrepareError: The file is no list of integers, or holds fewer than two.
     """
     try:
-        return np.loadtxt(path, np.int64, ndmin=1)
+        with warnings.catch_warnings(action='ignore'):  # NumPy's, of an empty file
+            times = np.loadtxt(path, np.int64, ndmin=1)
     except ValueError as error:
         raise PrepareError(f'{path} is no list of microseconds, one line a frame: {error}.') from None
+    if len(times) < 2:
+        raise PrepareError(f'{path} holds {len(times)} time stamps; a sequence has a line for each frame. Download it '
+                           'again.')
+    return times
 
 
 def plan(args: argparse.Namespace) -> Plan:

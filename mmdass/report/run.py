@@ -164,7 +164,8 @@ def _read_validation(start: Path, end: float, notes: list[str]) -> Validation | 
 
 
 def _read_config(run: Run, starts: Sequence[Path]) -> None:
-    files = [start / 'config.py' for start in starts if (start / 'config.py').is_file()]
+    trained = [start for start in starts if (start / ENVIRONMENT_FILE).is_file()] or starts  # others only tested
+    files = [start / 'config.py' for start in trained if (start / 'config.py').is_file()]
     if not files:
         run.notes.append('The config was not kept.')
         return

@@ -52,4 +52,8 @@ def test_a_hostile_file_is_refused(madm, tmp_path):
 def test_a_model_without_diffusion_has_no_timestep(tmp_path):
     plain = DemoSegmentor(*write_plain(tmp_path), device='cpu')
     found = plain.segment(0, 'rgb', 0)
+    with pytest.raises(ValueError, match="no pictures of 'thermal': upload one"):
+        plain.segment(0, 'thermal', 0)
+    plain.classes = tuple(reversed(plain.classes))
+    assert plain.segment(1, 'rgb', 0).truth is None  # its indices would mean others
     assert plain.last_timestep is None and found.palette is None and found.label.shape == (128, 256)

@@ -76,6 +76,14 @@ def test_each_fault_has_its_command(environment, what, command, stops):
     assert problem.stops == stops
 
 
+def test_the_compiled_mmcv_meets_the_classic_family():
+    classic = changed({'onedl-mmengine': None, 'onedl-mmcv': None, 'onedl-mmsegmentation': None, 'mmengine': '0.10.7',
+                       'mmcv': '2.1.0', 'mmsegmentation': '1.2.2'})
+    assert list(classic.unmet('openmmlab')) == []
+    too_new = changed({'onedl-mmcv': None, 'mmcv': '2.3.0'})
+    assert list(too_new.unmet('openmmlab')) == [('mmcv-lite<2.2,>=2.1.0', '2.3.0')]
+
+
 def test_what_runs_follows_from_what_is_there():
     healthy = abilities(HEALTHY)
     assert healthy == dict(

@@ -102,6 +102,9 @@ def test_a_damaged_recording_bad_times_and_a_missing_map_are_named(tmp_path, cap
     next(root.rglob('zurich_city_00_a_semantic_timestamps.txt')).write_text('now\nthen\n')
     assert prepare(root) == 1
     assert 'is no list of microseconds' in capsys.readouterr().err
+    next(root.rglob('zurich_city_00_a_semantic_timestamps.txt')).write_text('# an empty download\n')
+    assert prepare(root) == 1
+    assert 'holds 0 time stamps' in capsys.readouterr().err
 
 
 def test_a_link_in_a_circle_finds_nothing_twice(tmp_path):

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from run_folders import ADAPTED, PLAIN, TRAIN, write_config, write_panel, write_run
+from run_folders import ADAPTED, PLAIN, START, TRAIN, write_config, write_panel, write_run
 
 from mmdass.report import read_run, read_runs
 from mmdass.report.groups import group_runs
@@ -60,6 +60,15 @@ def test_every_missing_piece_is_a_sentence(tmp_path):
 def test_runs_are_named_after_what_differs(tmp_path):
     folders = [tmp_path / name for name in ('seed_0/event', 'seed_1/event')]
     assert [run.name for run in read_runs(folders)] == ['seed_0/event', 'seed_1/event']
+
+
+def test_the_config_is_that_of_the_training(tmp_path):
+    write_config(write_run(tmp_path, [PLAIN]), seed=1)
+    (tmp_path / START / 'vis_data/environment.json').write_text('{}')
+    write_run(tmp_path, [], start='20250102_000000')  # `mmdass test` leaves a start, too
+    (tmp_path / '20250102_000000/vis_data/config.py').write_text('randomness = dict(seed=42)')
+    (run,) = read_runs([tmp_path])
+    assert run.config.randomness.seed == 1
 
 
 def test_runs_of_one_config_are_grouped_over_their_seeds(tmp_path):
