@@ -44,7 +44,7 @@ def list_inputs(
 
     Args:
         source: A file; a folder, of which all files with the suffixes are taken, but hidden ones and what goes with
-            recordings (rectification maps, text that is no events); a glob ('**' for any depth); a '.txt' file with a
+            recordings (rectification maps, lists of time stamps); a glob ('**' for any depth); a '.txt' file with a
             path a line, relative to its own folder; or a video.
         suffixes: Of the files that can be loaded. '.txt' among them makes lists of those text files that hold no
             events.
@@ -113,17 +113,21 @@ def _read_list(file: Path) -> tuple[str, list[str]]:
 def _goes_with_events(path: str) -> bool:
     """Whether a file of a recording's folder is none itself: DSEC's rectification map, or a list of time stamps."""
     name = os.path.basename(path).lower()
-    return name == 'rectify_map.h5' or (name.endswith('.txt') and not _holds_events(path))
+    return name == 'rectify_map.h5' or (name.endswith('.txt') and _numbers_a_line(path) == 1)
 
 
 def _holds_events(path: str) -> bool:
-    """Whether the first line that says something is four numbers: t x y p."""
-    with open(path, errors='replace') as file:
-        line = next((line for line in file if line.strip() and not line.startswith('#')), '')
+    return _numbers_a_line(path) == 4  # t x y p
+
+
+def _numbers_a_line(path: str) -> int | None:
+    """How many numbers the first line that says something holds; None if it holds others, or cannot be read."""
     try:
-        return len([float(word) for word in line.split()]) == 4
-    except ValueError:
-        return False
+        with open(path, errors='replace') as file:
+            line = next((line for line in file if line.strip() and not line.startswith('#')), '')
+        return len([float(word) for word in line.split()])
+    except (OSError, ValueError):
+        return None
 
 
 def _fixed_part(pattern: str) -> str:

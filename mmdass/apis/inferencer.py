@@ -1,5 +1,6 @@
 """`DASegInferencer`: MMSeg's inferencer for every model of ours and MMSeg's, every modality, and images of any size."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from mmdass.datasets.label_space import LabelSpace
 from mmdass.models import StableDiffusionBackbone
 from mmdass.models.utils.class_logits import class_logits
 from mmdass.utils.config import load_config
+from mmdass.utils.names import names_below
 from mmdass.visualization import DomainVisualizer
 
 from .inference_inputs import InferenceInput, list_inputs
@@ -176,8 +178,10 @@ class DASegInferencer(MMSegInferencer):
     def _inputs_to_list(self, inputs: Any) -> list:
         if isinstance(inputs, (str, Path)):
             return self.list_inputs(inputs)
-        return [InferenceInput(str(each), Path(each).stem) if isinstance(each, (str, Path)) else each
-                for each in (inputs if isinstance(inputs, (list, tuple)) else [inputs])]
+        inputs = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+        paths = [os.path.abspath(each) for each in inputs if isinstance(each, (str, Path))]
+        names = iter(names_below(os.path.commonpath(map(os.path.dirname, paths)), paths) if paths else ())
+        return [InferenceInput(str(each), next(names)) if isinstance(each, (str, Path)) else each for each in inputs]
 
     def _init_model(self, cfg: Config, weights: str | None, device: str = 'cpu') -> nn.Module:
         self._take_over_windows(cfg.model.get('segmentor', cfg.model))

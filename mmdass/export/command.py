@@ -72,6 +72,8 @@ def export_segmentor(
     cfg = load_config(config)
     segmentor = load_segmentor(cfg, checkpoint)
     if role is not None:
+        if not hasattr(segmentor, 'predict_role'):
+            raise ValueError(f'a {type(segmentor).__name__} is no pair of student and teacher: leave out --role')
         segmentor.predict_role = role
     model = DeployableSegmentor(segmentor)
     choose_adapter(model.segmentor, modality, '--modality')

@@ -81,9 +81,12 @@ def test_a_text_file_of_events_is_no_list(tmp_path):
 
 
 def test_what_goes_with_recordings_is_none(tmp_path):
-    for name in ('events.h5', 'rectify_map.h5', 'timestamps.txt', 'more.txt'):
-        (tmp_path / name).write_text('10 3 4 1\n' if name == 'more.txt' else '1000\n2000\n')
-    assert names(tmp_path, ('.txt', '.h5')) == ['events', 'more']
+    for name in ('events.h5', 'rectify_map.h5', 'timestamps.txt', 'more.txt', 'titled.txt'):
+        text = {'more.txt': '10 3 4 1\n', 'titled.txt': 't x y p\n10 3 4 1\n'}.get(name, '1000\n2000\n')
+        (tmp_path / name).write_text(text)
+    (tmp_path / 'lost.txt').symlink_to(tmp_path / 'nowhere')
+    # What cannot be read as events is listed all the same: its failure is told.
+    assert names(tmp_path, ('.txt', '.h5')) == ['events', 'lost', 'more', 'titled']
 
 
 def test_what_is_absent_is_named(tmp_path):

@@ -77,9 +77,11 @@ def test_pictures_keep_their_folders(stock, tmp_path):
     for folder in 'ab':
         (tmp_path / 'seen' / folder).mkdir(parents=True)
         cv2.imwrite(str(tmp_path / 'seen' / folder / '1.png'), np.zeros((32, 64, 3), np.uint8))
-    DASegInferencer(*stock, device='cpu')(str(tmp_path / 'seen'), out_dir=str(tmp_path / 'out'))
-    assert {path.relative_to(tmp_path / 'out/vis').as_posix() for path in (tmp_path / 'out/vis').rglob('*.png')} == {
-        'a/1.png', 'b/1.png'}
+    files = [str(tmp_path / 'seen' / folder / '1.png') for folder in 'ab']
+    for inputs, out in ((str(tmp_path / 'seen'), tmp_path / 'out'), (files, tmp_path / 'listed')):
+        DASegInferencer(*stock, device='cpu')(inputs, out_dir=str(out))
+        drawn = sorted(path.relative_to(out / 'vis').as_posix() for path in out.rglob('vis/**/*.png'))
+        assert drawn == ['a/1.png', 'b/1.png']
 
 
 def test_madm_predicts_as_in_testing_but_at_the_size_of_the_file(madm, tmp_path):

@@ -234,6 +234,11 @@ def test_a_size_that_the_model_does_not_take_is_a_sentence(saved, tmp_path, caps
     assert '16 must divide' in capsys.readouterr().err
 
 
+def test_a_role_of_a_plain_model_is_refused(saved, tmp_path, capsys):
+    assert main(['export', *map(str, saved), '--out', str(tmp_path / 'm.pt2'), '--role', 'teacher']) == 1
+    assert 'leave out --role' in capsys.readouterr().err
+
+
 def test_another_checkpoint_is_a_sentence(saved, tmp_path, capsys):
     torch.save(dict(state_dict=dict(weight=torch.zeros(1))), saved[1])
     assert main(['export', *map(str, saved), '--out', str(tmp_path / 'model.pt2')]) == 1

@@ -98,14 +98,16 @@ def test_the_teacher_averages_adapters_and_shares_the_frozen_unet():
     assert len(names) == 2 * 2 * 4 * 2 * 16 and all('lora_' in name for name in names)
 
 
-def test_a_teacher_of_its_own_unet_switches_too():
+@pytest.mark.parametrize('modules', [None, ['neck', 'decode_head', 'backbone.unet']])
+def test_a_teacher_of_its_own_unet_switches_too(modules):
     config = cfg('depth', 'event')
-    config.teacher.modules = None
+    config.teacher.modules = modules
     model = build_armed(config)
-    model.loss(*batch('event', 'event'))
-    teacher = model.teacher.segmentor.backbone
-    assert teacher.unet is not model.segmentor.backbone.unet
-    assert teacher.adapter == 'event' and teacher.unet.active_adapters() == ['event']
+    for modality in ('event', 'depth'):
+        model.loss(*batch(modality, modality))
+        teacher = model.teacher.segmentor.backbone
+        assert teacher.unet is not model.segmentor.backbone.unet
+        assert teacher.adapter == modality and teacher.unet.active_adapters() == [modality]
 
 
 def test_a_pattern_that_fits_nothing_is_refused():
