@@ -1,5 +1,6 @@
 # Your own data, without a line of Python: any labelled images to any unlabelled ones, by self-training around a stock
-# MMSeg segmentor. Copy this file and change what the comments say. Then:
+# MMSeg segmentor. Copy this file, in another folder with bases like 'mmdass::_base_/models/segformer_b0.py', and change
+# what the comments say. Then:
 #   mmdass check configs/self_training/custom_modality.py --contact-sheet sheet.png   # is the data what you think?
 #   python tools/train.py configs/self_training/custom_modality.py --dry-run          # does a step run?
 #   python tools/train.py configs/self_training/custom_modality.py
@@ -96,7 +97,8 @@ train_dataloader = dict(
             modality='thermal',
             pipeline=target_pipeline)))
 
-# 6. What is measured: a few labelled target images. Without any, set these six to None.
+# 6. What is measured: a few labelled target images. Without any, instead of the rest of this part:
+#      val_dataloader = val_cfg = val_evaluator = test_dataloader = test_cfg = test_evaluator = None
 val_dataloader = dict(
     batch_size=1,
     num_workers=4,

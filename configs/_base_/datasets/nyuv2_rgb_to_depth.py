@@ -2,7 +2,7 @@
 # preparation writes them from the published .mat file: {train,test}/{rgb,depth_raw,labels_40}/*.png.
 _base_ = './cityscapes_source.py'  # how batches are loaded and measured
 
-source_root = target_root = '{{$TARGET_ROOT:data/nyuv2/}}'
+source_root = target_root = '{{$TARGET_ROOT:data/nyuv2/}}'  # set target_root, which is both
 label_space = 'nyu13'
 
 load_depth = dict(

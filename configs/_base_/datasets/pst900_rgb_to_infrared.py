@@ -1,7 +1,7 @@
 # PST900 (caves, tunnels): its RGB (labelled) to its infrared (unlabelled), 5 classes.
 _base_ = './cityscapes_source.py'  # how batches are loaded and measured
 
-source_root = target_root = '{{$TARGET_ROOT:data/PST900/}}'
+source_root = target_root = '{{$TARGET_ROOT:data/PST900/}}'  # set target_root, which is both
 label_space = 'pst5'
 
 source_pipeline = [
