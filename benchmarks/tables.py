@@ -161,8 +161,10 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 TABLES: dict[str, Callable[[], str]] = dict(
     toy_translation=toy_translation, toy_phases=toy_phases, toy_calibration=toy_calibration,
     toy_guides=toy_guides, toy_profiles=toy_profiles, toy_latents=toy_latents,
-    toy_methods=toy_methods, toy_weights=partial(scores, 'toy_methods/event', WEIGHTS), real_images=real_images,
+    toy_methods=toy_methods, toy_methods_depth=partial(scores, 'toy_methods/depth', METHODS),
+    toy_weights=partial(scores, 'toy_methods/event', WEIGHTS), real_images=real_images,
     toy_event=partial(scores, 'toy_adaptation/event', ADAPTATION),
+    toy_depth=partial(scores, 'toy_adaptation/depth', ADAPTATION),
     toy_priors=partial(scores, 'toy_adaptation/event', PRIORS))
 
 if __name__ == '__main__':
