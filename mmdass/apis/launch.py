@@ -59,7 +59,7 @@ def _choose_checkpoint(cfg: Config) -> list[str]:
     """Let a run go on with its own newest checkpoint, and begin with ``load_from``; return lines on what was chosen.
 
     MMEngine would resume from ``load_from``, the weights that the run began with. A file in the work dir is meant to be
-    resumed from, and so is another run's training state while there is nothing in the work dir.
+    resumed from, and so is another run's training state on disk while there is nothing in the work dir.
     """
     begin, work_dir = cfg.get('load_from'), Path(cfg.work_dir)
     if begin and Path(begin).absolute().parent == work_dir.absolute():
@@ -67,7 +67,7 @@ def _choose_checkpoint(cfg: Config) -> list[str]:
     choice = point_to_newest(work_dir)
     if choice:
         cfg.load_from = None
-    elif begin and not list(work_dir.glob('*.pth')) and lacks_training_state(begin):
+    elif begin and not list(work_dir.glob('*.pth')) and ('://' in str(begin) or lacks_training_state(begin)):
         cfg.resume = False
         return [f'{work_dir} holds nothing to resume: beginning with the weights of {begin}.']
     return choice
