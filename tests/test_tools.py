@@ -110,9 +110,13 @@ def test_out_of_memory_names_what_the_config_can_change(call, monkeypatch):
         call('train', '--dry-run')
 
 
-def test_dry_run_with_a_schedule_to_the_end(call, tiny_config_file, capfd):
+SCHEDULE = "dict(type='PolyLR', begin=30, by_epoch=False)"
+
+
+@pytest.mark.parametrize('schedule', [SCHEDULE, f'[{SCHEDULE}]'])
+def test_dry_run_with_a_schedule_to_the_end(call, tiny_config_file, capfd, schedule):
     text = tiny_config_file.read_text()
-    tiny_config_file.write_text(f"{text}\nparam_scheduler = [dict(type='PolyLR', begin=30, by_epoch=False)]")
+    tiny_config_file.write_text(f'{text}\nparam_scheduler = {schedule}')
     call('train', '--dry-run')
     assert 'decode.loss_ce: ' in capfd.readouterr().out
 

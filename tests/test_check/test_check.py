@@ -10,6 +10,7 @@ from PIL import Image
 from trees import noise, write_png
 
 from mmdass.check import main
+from mmdass.check.report import _share_table
 from mmdass.datasets import LabelSpace
 
 CONFIG = """
@@ -20,7 +21,7 @@ source = dict(
     labels=(r'image/(.*)\\.\\w+$', r'label/\\1_ids.png'),
     label_space='street7', pipeline=[*image, dict(type='LoadMappedLabel')], **{source!r})
 train_dataloader = dict(dataset=dict(type='DomainPairDataset', source=source, target=dict(
-    type='ModalityDataset', data_root=root, images='target/*', label_space='street7', modality='infrared',
+    type='ModalityDataset', data_root=root, images='target/*', label_space={target!r}, modality='infrared',
     pipeline=image)))
 val_dataloader = dict(dataset=dict(source, images='val/image/*', test_mode=True))
 test_dataloader = val_dataloader
@@ -42,9 +43,9 @@ def root(tmp_path):
 @pytest.fixture
 def check(tmp_path, root, capsys):
     """Run the verb; return its exit status, the JSON's findings by kind, the whole JSON, and what it printed."""
-    def _check(*options, workers=0, **source):
+    def _check(*options, workers=0, target='street7', **source):
         config = tmp_path / 'config.py'
-        config.write_text(CONFIG.format(root=f'{root}/', source=source), encoding='utf-8')
+        config.write_text(CONFIG.format(root=f'{root}/', source=source, target=target), encoding='utf-8')
         status = main([str(config), '--json', str(tmp_path / 'facts.json'), '--workers', str(workers), *options])
         document = json.loads((tmp_path / 'facts.json').read_text())
         return status, {f['kind']: f for f in document['findings']}, document, capsys.readouterr().out
@@ -83,6 +84,24 @@ def test_labels_without_any_class_are_an_error(check, root):
         write_png(path, np.full((12, 16), 255, np.uint8))
     status, findings, _, _ = check()
     assert status == 1 and findings['no class in the source']['level'] == 'error'
+
+
+@pytest.mark.parametrize('classes, level', [
+    (LabelSpace.get('street7').classes[::-1], 'error'), (LabelSpace.get('street7').classes[:5], 'error'),
+    (('a', 'b', 'c', 'd', 'e', 'f', 'g'), 'warning')])
+def test_splits_of_other_classes(check, root, classes, level):
+    _, findings, _, printed = check(target=dict(classes=classes))
+    found = findings['other classes']
+    assert (found['level'], found['split']) == (level, 'train target')
+    assert 'Share of the labelled pixels' in printed
+
+
+def test_shares_stand_by_the_names_of_their_classes():
+    splits = [dict(split=name, classes=[dict(name=each, share=share) for each, share in shares.items()])
+              for name, shares in (('train', dict(a=0.25, b=0.75)), ('val', dict(b=1.0)))]
+    lines = [line for line in _share_table(splits).splitlines() if '|' in line]
+    rows = [[cell.strip() for cell in line.split('|')[1:-1]] for line in lines]
+    assert rows == [['class', 'train', 'val'], ['a', '25.000', '-'], ['b', '75.000', '100.000']]
 
 
 def break_empty(path: Path):
