@@ -27,7 +27,7 @@ from mmdass.registry import DATASETS, LOOPS, MODELS
 from mmdass.report import format_table, scores_of_entry
 from mmdass.utils.random import keyed_globals
 
-from .ptl_data import choose_images, held_out_score, split_held_out
+from .ptl_data import choose_images, held_out_score, require_rest, split_held_out
 from .ptl_phases import Phase, plan_phases, resolve_stages
 
 
@@ -135,17 +135,15 @@ class ProgressiveTranslationLoop(BaseLoop):
             raise ValueError(
                 'ProgressiveTranslationLoop: source_dataset has other classes than train_dataloader, '
                 f'{", ".join(classes[1])}, not {", ".join(classes[0])}. Set one `label_space` for both.')
-        translated = min(filter(None, (self._images_per_stage, len(self._to_translate))))
-        if self._guard and self._guard['num_images'] >= translated:
-            raise ValueError(
-                f'ProgressiveTranslationLoop: guard.num_images={self._guard["num_images"]} leaves none of the '
-                f'{translated} images of a stage to train on. Lower it, or raise images_per_stage.')
+        chosen = choose_images(
+            self._to_translate, self._images_per_stage, self._rare_class_sampling, self.runner.seed, stage=1)
+        if self._guard:
+            require_rest(self._guard['num_images'], len(self._to_translate if chosen is None else chosen))
         if not self._translated_pipeline:
             raise ValueError('ProgressiveTranslationLoop: set translated_pipeline, the transforms by which translated '
                              'images are trained on; see configs/sgg_ptl/toy.py.')
         Compose(self._translated_pipeline)
         KeyedMixture([self._source] * 3, self._replay, seed=self.runner.seed)
-        choose_images(self._to_translate, self._images_per_stage, self._rare_class_sampling, self.runner.seed, stage=1)
         if any(getattr(hook, 'save_best', None) for hook in self.runner.hooks):
             raise ValueError('ProgressiveTranslationLoop: CheckpointHook.save_best has no score to go by, as each '
                              'phase has its own and ends with WORK_DIR/<phase>.pth. Remove it.')

@@ -49,11 +49,20 @@ def split_held_out(folder: Path, held_out: int, seed: int, stage: int) -> tuple[
         ValueError: Nothing would be left to train on.
     """
     total = len((folder / _IMAGE_LIST).read_text().splitlines())
-    if held_out >= total:
-        raise ValueError(f'ProgressiveTranslationLoop: guard.num_images={held_out} leaves none of the {total} images '
-                         f'of stage {stage} to train on. Lower it, or raise images_per_stage.')
+    require_rest(held_out, total)
     order = np.random.default_rng(draw_key(seed, stage, 'ptl/held_out', rank=0)).permutation(total).tolist()
     return sorted(order[held_out:]), sorted(order[:held_out])
+
+
+def require_rest(held_out: int, total: int) -> None:
+    """Refuse to keep all images of a stage for the guard.
+
+    Raises:
+        ValueError: Nothing would be left to train on.
+    """
+    if held_out >= total:
+        raise ValueError(f'ProgressiveTranslationLoop: guard.num_images={held_out} leaves none of the {total} images '
+                         'of a stage to train on. Lower it, or raise images_per_stage.')
 
 
 @torch.no_grad()

@@ -154,9 +154,9 @@ class StableDiffusionBackbone(StableDiffusionRecipe, BaseModule):
                 f'there is no adapter for {name!r}, but for {", ".join(self.adapters)}; `lora.modalities` of the '
                 'backbone names them, `modality` of a data set what its images are'
             )
-        if self.unet.active_adapters() != [name]:  # a teacher's U-Net, too, which is not the student's
+        if name != self.adapter:
             use_adapter(self.unet, name)
-        self.adapter = name
+            self.adapter = name
 
     def train(self, mode: bool = True) -> 'StableDiffusionBackbone':
         """Set the mode; the VAE stays in eval mode."""
