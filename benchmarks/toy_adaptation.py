@@ -25,8 +25,9 @@ from mmdass.utils.config import load_config
 
 CONFIGS = Path(__file__).parents[1] / 'configs/madm'
 BACKBONE = 'model.segmentor.backbone'
+LPLR = 'model.latent_palette_head'
 WITHOUT_DPLG = {'model.pseudo_labeler.start_timestep': (0, 1)}
-WITHOUT_LPLR = {'model.latent_palette_head': None}
+WITHOUT_LPLR = {LPLR: None}
 MADM_ROWS: dict[str, dict] = {  # name to what --cfg-options would change
     'madm': {},
     'madm_without_dplg': WITHOUT_DPLG,
@@ -36,8 +37,10 @@ MADM_ROWS: dict[str, dict] = {  # name to what --cfg-options would change
     'frozen_unet': {f'{BACKBONE}.train_unet': False},
     'adapters': {f'{BACKBONE}.lora': dict(rank=8)},
     **{f'start_{t}': {'model.pseudo_labeler.start_timestep': (t, t + 1)} for t in (10, 30, 60, 120, 200)},
-    **{f'weight_{w}': {'model.latent_palette_head.source_weight': float(w)} for w in (1, 3, 10)},
-    'lplr_on_both': {'model.latent_palette_head.mix_weight': 20.0},
+    'noise_for_a_quarter': {'model.pseudo_labeler.end_iteration': 75},  # of 300, as the configs count
+    'noise_to_the_end': {'model.pseudo_labeler.end_iteration': 300},
+    **{f'weight_{w}': {f'{LPLR}.source_weight': float(w), f'{LPLR}.mix_weight': 0.0} for w in (1, 3, 10, 20)},
+    **{f'both_{w}': {f'{LPLR}.source_weight': float(w), f'{LPLR}.mix_weight': float(w)} for w in (1, 3, 10, 20)},
     'without_s0': {
         f'{BACKBONE}.decode_output': False, 'model.segmentor.neck.in_channels': [32, 48, 64],
         'model.segmentor.neck.out_channels': [32, 32, 32], 'model.segmentor.decode_head.in_channels': [32, 32, 32],
