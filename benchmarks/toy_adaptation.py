@@ -12,14 +12,17 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from rows import parse_row, scores_of, set_iterations, write_row
+from torch import Tensor
 
 import mmdass  # noqa: F401, first: its shims must run before mmseg is imported
 from mmdass.engine.unwrap import unwrap_model
+from mmdass.models import LatentPaletteHead
 from mmdass.registry import DATASETS
 from mmdass.utils.config import load_config
 
@@ -52,10 +55,11 @@ MEASURED_EVERY = 10  # iterations: how right the pseudo-labels are
 
 
 class PseudoLabelAccuracy(Hook):
-    """Compares pseudo-labels with labels that the model never sees."""
+    """Compares the teacher's labels with labels that the model never sees: classified, and painted by its U-Net."""
 
     def __init__(self) -> None:
         self.curve: list[tuple[int, float, float]] = []  # iteration, share of right pixels, share of confident ones
+        self.painted: list[tuple[int, float]] = []  # iteration, share of right pixels where LPLR paints them
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         unwrap_model(runner.model).panels_wanted = self.every_n_train_iters(runner, MEASURED_EVERY)
@@ -65,11 +69,24 @@ class PseudoLabelAccuracy(Hook):
     ) -> None:
         if not self.every_n_train_iters(runner, MEASURED_EVERY):
             return
-        found = unwrap_model(runner.model).panels['target/pseudo_label']
-        right = [
-            (label == sample.gt_sem_seg.data[0])[sample.gt_sem_seg.data[0] != 255].float().mean().item()
-            for label, sample in zip(found, data_batch['target']['data_samples'], strict=True)]
-        self.curve.append((runner.iter + 1, float(np.mean(right)), float(outputs['pseudo/confident'])))
+        model = unwrap_model(runner.model)
+        label = torch.cat([sample.gt_sem_seg.data for sample in data_batch['target']['data_samples']])
+        right = share_right(model.panels['target/pseudo_label'], label)
+        self.curve.append((runner.iter + 1, right, float(outputs['pseudo/confident'])))
+        if model.latent_palette_head is not None:
+            nearest = nearest_class(model.panels['target/palette'], model.latent_palette_head)
+            self.painted.append((runner.iter + 1, share_right(nearest, label)))
+
+
+def share_right(found: Tensor, label: Tensor) -> float:
+    """The share of labelled pixels in which two maps (N, H, W) agree, as a mean of the images."""
+    return float(np.mean([(a == b)[b != 255].float().mean().item() for a, b in zip(found, label, strict=True)]))
+
+
+def nearest_class(picture: Tensor, head: LatentPaletteHead) -> Tensor:
+    """The class (N, H, W) whose colour is nearest to each pixel of painted labels (N, 3, H, W)."""
+    colours = head.colours[:head.num_classes]
+    return torch.cdist(picture.float().permute(0, 2, 3, 1).flatten(1, 2), colours).argmin(-1).view_as(picture[:, 0])
 
 
 def main() -> None:
@@ -125,7 +142,8 @@ def train(cfg: Config, row: str) -> dict:
         runner.register_hook(accuracy)
     runner.train()
     seconds = float(runner.message_hub.get_scalar('train/time').mean())
-    return dict(scores=scores_of(runner), pseudo_labels=accuracy.curve, seconds=seconds)
+    return dict(
+        scores=scores_of(runner), pseudo_labels=accuracy.curve, painted_labels=accuracy.painted, seconds=seconds)
 
 
 if __name__ == '__main__':
