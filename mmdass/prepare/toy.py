@@ -6,6 +6,7 @@ Makes ``source/train/{image,label}`` (RGB), and for each target modality ``MODAL
 """
 
 import argparse
+from pathlib import Path
 
 from mmdass.datasets import RenderToyScene, ToyStreetDataset
 from mmdass.datasets.toy import TOY_WORLD_VERSION
@@ -39,7 +40,7 @@ def plan(args: argparse.Namespace) -> Plan:
         # another seed than the source: other streets, as in the real tasks
         jobs += _split(args, f'{modality}/train', args.num_train, modality=modality, seed=1, with_label=False)
         jobs += _split(args, f'{modality}/val', args.num_val, modality=modality, seed=1, split='val')
-    return Plan(jobs)
+    return Plan(jobs, _others(args, {job.output for job in jobs}))
 
 
 def main(argv: list[str]) -> int:
@@ -60,3 +61,11 @@ def _split(args: argparse.Namespace, folder: str, count: int, with_label: bool =
         Job(render, (), args.root / folder / kind / f'{index:06d}.png',
             dict(key=key, index=index, size=list(args.size), version=TOY_WORLD_VERSION, **scenes))
         for index in range(count) for kind, key in kinds.items()]
+
+
+def _others(args: argparse.Namespace, outputs: set[Path]) -> list[str]:
+    """A remark on each folder that holds more than is wanted: a training would read all of it."""
+    folders = sorted({output.parent for output in outputs})
+    counts = {folder: len(set(folder.glob('*.png')) - outputs) for folder in folders}
+    return [f'{folder} holds {count} more images than asked for, of an earlier run: a training would read them, too. '
+            f'Delete them, or choose another folder than {args.root}.' for folder, count in counts.items() if count]

@@ -41,3 +41,11 @@ def test_more_images_continue(root, capsys):
     assert main(['prepare', 'toy', str(root), '--num-train', '3', *OPTIONS[2:]]) == 0
     # one image more of four modalities, one label more of the source
     assert 'toy: 5 done, 16 done before, 0 failed.' in capsys.readouterr().out
+
+
+def test_fewer_images_say_which_folders_hold_more(tmp_path, capsys):
+    assert main(['prepare', 'toy', str(tmp_path), *OPTIONS]) == 0
+    assert 'more images' not in capsys.readouterr().out
+    assert main(['prepare', 'toy', str(tmp_path), '--num-train', '1', *OPTIONS[2:]]) == 0
+    remarks = [line for line in capsys.readouterr().out.splitlines() if 'holds 1 more images than asked for' in line]
+    assert len(remarks) == 5  # images of four modalities, labels of the source
