@@ -31,13 +31,17 @@ BACKBONE = 'model.segmentor.backbone'
 LPLR = 'model.latent_palette_head'
 WITHOUT_DPLG = {'model.pseudo_labeler.start_timestep': (0, 1)}
 WITHOUT_LPLR = {LPLR: None}
+RANDOM_UNET = {f'{BACKBONE}.pretrained': None, f'{BACKBONE}.random_init': 'tiny', f'{BACKBONE}.vae': 'toy'}
+FROZEN_UNET = {f'{BACKBONE}.train_unet': False}
 MADM_ROWS: dict[str, dict] = {  # name to what --cfg-options would change
     'madm': {},
     'madm_without_dplg': WITHOUT_DPLG,
     'madm_without_lplr': WITHOUT_LPLR,
     'self_training': WITHOUT_DPLG | WITHOUT_LPLR,
-    'random_unet': {f'{BACKBONE}.pretrained': None, f'{BACKBONE}.random_init': 'tiny', f'{BACKBONE}.vae': 'toy'},
-    'frozen_unet': {f'{BACKBONE}.train_unet': False},
+    'random_unet': RANDOM_UNET,
+    'frozen_unet': FROZEN_UNET,
+    'frozen_random_unet': RANDOM_UNET | FROZEN_UNET,
+    'tenth_of_the_lr': {'optim_wrapper.paramwise_cfg.custom_keys': {'backbone.unet': dict(lr_mult=0.1)}},
     'adapters': {f'{BACKBONE}.lora': dict(rank=8)},
     **{f'start_{t}': {'model.pseudo_labeler.start_timestep': (t, t + 1)} for t in (10, 30, 60, 120, 200)},
     'noise_for_a_quarter': {'model.pseudo_labeler.end_iteration': 75},  # of 300, as the configs count
