@@ -1,6 +1,7 @@
 # The U-Net of the toy models: an ordinary latent diffusion model of what toy_vae.py saw, in the latents of that VAE.
 # Never trained on another modality either.
-#   python tools/train.py configs/prior/toy_unet.py    # writes work_dirs/toy_unet/denoiser, a Stable Diffusion model
+#   python tools/train.py configs/prior/toy_unet.py --cfg-options model.vae=work_dirs/toy_vae/vae
+# It writes work_dirs/toy_unet/denoiser, a Stable Diffusion model.
 # README.md says how the shipped weights came from it.
 
 _base_ = './toy_vae.py'
@@ -11,7 +12,7 @@ model = dict(
     _delete_=True,
     type='LatentDenoiser',
     random_init='tiny',  # 2.8 M parameters, the layout of Stable Diffusion
-    vae='toy',  # shipped; a folder, if you have trained one
+    vae='toy',  # shipped; another must be named, for the U-Net learns its latents
     lora=None,  # all of it is trained
     data_preprocessor=_base_.model.data_preprocessor)
 

@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[2]
 CONFIGS = sorted(path for path in (ROOT / 'configs').glob('[!_]*/*.py')
                  if '_to_' not in path.stem or path.parent.name != 'self_training')  # see test_self_training.py
 TARGETS = dict(depth=trees.deliver, event=trees.dsec, infrared=trees.fmb, custom_infrared=trees.fmb,
-               custom_classes=trees.fmb, custom_modality=trees.custom, denoiser_cityscapes=trees.cityscapes,
+               custom_classes=trees.fmb, custom_modality=trees.custom, custom_vae=trees.custom,
+               custom_unet=trees.custom, denoiser_cityscapes=trees.cityscapes,
                gta_to_cityscapes=trees.cityscapes_target, gta_to_cityscapes_vgg16=trees.cityscapes_target,
                gta_to_cityscapes_segformer=trees.cityscapes_target, synthia_to_cityscapes=trees.cityscapes_target,
                segformer_b0_event=trees.dsec, bisenetv2_event=trees.dsec,
@@ -72,7 +73,7 @@ def _shrink_ptl(cfg: Config) -> None:
 
 def _shrink_denoiser(denoiser: ConfigDict) -> None:
     if denoiser.type == 'LatentDenoiser':
-        denoiser.update(pretrained=None, revision=None, random_init=SIZE)
+        denoiser.update(pretrained=None, revision=None, random_init=SIZE, vae=denoiser.get('vae') and 'toy')
         if isinstance(denoiser.get('lora'), str):  # a trained adapter
             denoiser.lora = dict(rank=2)
     else:

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 
 from mmdass.datasets.transforms import PaintLabel
@@ -23,3 +24,8 @@ def test_paints_as_often_as_asked():
     transform = PaintLabel('madm11', prob=0.3)
     painted = [bool((transform(results())['img'] != 7).any()) for _ in range(400)]
     assert 0.25 < np.mean(painted) < 0.35
+
+
+def test_an_image_without_a_label_is_no_broken_one():
+    with pytest.raises(TypeError, match=r'street\.png has no label. Leave PaintLabel out'):
+        PaintLabel('madm11')(dict(img_path='street.png', img=results()['img']))

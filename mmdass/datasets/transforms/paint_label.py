@@ -16,6 +16,9 @@ class PaintLabel(BaseTransform):
     Args:
         label_space: The classes and their colours.
         prob: How often.
+
+    Raises:
+        TypeError: The data set has no labels.
     """
 
     def __init__(self, label_space: str | dict, prob: float = 1.0) -> None:
@@ -25,6 +28,10 @@ class PaintLabel(BaseTransform):
         self.prob = prob
 
     def transform(self, results: dict) -> dict:
+        if 'gt_seg_map' not in results:
+            raise TypeError(
+                f'PaintLabel: {results.get("img_path", "an image")} has no label. Leave PaintLabel out of the pipeline '
+                'of an unlabelled data set; before it, a labelled one needs LoadMappedLabel.')
         if np.random.random() < self.prob:  # keyed by KeyedDataset
             results['img'] = self.colours[results['gt_seg_map']]
         return results

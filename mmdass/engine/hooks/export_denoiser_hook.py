@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from mmengine.dist import master_only
-from mmengine.hooks import EMAHook, Hook
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmdass.engine.unwrap import unwrap_model
+from mmdass.engine.unwrap import trained_model
 from mmdass.registry import HOOKS
 
 
@@ -17,6 +17,4 @@ class ExportDenoiserHook(Hook):
     @master_only
     def after_train(self, runner: Runner) -> None:
         """Export."""
-        averages = [hook.ema_model for hook in runner.hooks if isinstance(hook, EMAHook)]
-        model = unwrap_model(averages[0].module if averages else runner.model)
-        model.export(Path(runner.work_dir, 'denoiser'))
+        trained_model(runner).export(Path(runner.work_dir, 'denoiser'))

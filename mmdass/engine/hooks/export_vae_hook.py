@@ -3,18 +3,17 @@
 from itertools import islice
 from pathlib import Path
 
-import torch
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmdass.engine.unwrap import unwrap_model
+from mmdass.engine.unwrap import trained_model
 from mmdass.registry import HOOKS
 
 
 @HOOKS.register_module()
 class ExportVAEHook(Hook):
-    """Writes the VAE of an ``AutoencoderTrainer`` to ``WORK_DIR/vae`` when the training ends.
+    """Writes the VAE of an ``AutoencoderTrainer`` to ``WORK_DIR/vae`` when the training ends: its average with EMAHook.
 
     Args:
         num_batches: Batches whose latents decide the scaling factor.
@@ -26,7 +25,6 @@ class ExportVAEHook(Hook):
     @master_only
     def after_train(self, runner: Runner) -> None:
         """Export."""
-        model = unwrap_model(runner.model)
+        model = trained_model(runner)
         batches = islice(runner.train_loop.dataloader, self.num_batches)
-        images = torch.cat([model.data_preprocessor(batch)['inputs'] for batch in batches])
-        model.export(images, str(Path(runner.work_dir, 'vae')))
+        model.export((model.data_preprocessor(batch)['inputs'] for batch in batches), str(Path(runner.work_dir, 'vae')))

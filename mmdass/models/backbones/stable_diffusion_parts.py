@@ -112,6 +112,10 @@ def load_vae(pretrained: str) -> AutoencoderKL:
     Raises:
         FileNotFoundError: It is not there.
     """
+    if pretrained != 'toy' and _is_no_folder(pretrained):
+        raise FileNotFoundError(
+            f"VAE folder {pretrained!r} does not exist. Set `vae` to a folder in diffusers' layout, as the training of "
+            "a VAE writes (WORK_DIR/vae), to a hub id of the form 'owner/name', or to 'toy'.")
     try:
         return AutoencoderKL.from_pretrained(_SHIPPED / 'vae' if pretrained == 'toy' else pretrained)
     except OSError as error:
@@ -155,17 +159,21 @@ def _locate(pretrained: str) -> str:
 
 
 def _check_folder(pretrained: str) -> None:
-    if not os.path.isdir(pretrained):
-        if os.path.isabs(pretrained) or pretrained.startswith(('.', '~')) or pretrained.count('/') != 1:
-            raise FileNotFoundError(
-                f"Stable Diffusion folder {pretrained!r} does not exist. Set `pretrained` to a folder "
-                "in diffusers' layout or to a hub id of the form 'owner/name'."
-            )
-        return
+    if _is_no_folder(pretrained):
+        raise FileNotFoundError(
+            f"Stable Diffusion folder {pretrained!r} does not exist. Set `pretrained` to a folder "
+            "in diffusers' layout or to a hub id of the form 'owner/name'."
+        )
     missing = [name for name in _SUBFOLDERS if not os.path.isdir(os.path.join(pretrained, name))]
-    if missing:
+    if missing and os.path.isdir(pretrained):
         raise FileNotFoundError(
             f"{pretrained!r} is not a Stable Diffusion folder in diffusers' layout: {', '.join(missing)} missing. "
             'A single-file .ckpt can be turned into this layout with '
             'StableDiffusionPipeline.from_single_file(FILE).save_pretrained(FOLDER).'
         )
+
+
+def _is_no_folder(pretrained: str) -> bool:
+    """Whether this is a path, not a hub id, and there is no folder."""
+    is_path = os.path.isabs(pretrained) or pretrained.startswith(('.', '~')) or pretrained.count('/') != 1
+    return is_path and not os.path.isdir(pretrained)

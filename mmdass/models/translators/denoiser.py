@@ -5,12 +5,12 @@ from pathlib import Path
 import torch
 from diffusers import DDPMPipeline, DDPMScheduler, ModelMixin, UNet2DModel
 from mmengine.model import BaseModel
-from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmdass.registry import MODELS
 
+from ..utils.whole_images import check_whole
 from .denoiser_sizes import DENOISER_SIZES
 from .variational_bound import variational_bound
 
@@ -120,7 +120,7 @@ class Denoiser(BaseModel):
             ValueError: An image to learn from is padded, and the margin would be learned too.
         """
         if mode == 'loss':
-            _check_whole(data_samples or [])
+            check_whole(data_samples or [])
         x0 = self.encode(inputs)
         noise = torch.randn_like(x0)
         timesteps = torch.randint(self.scheduler.config.num_train_timesteps, x0.shape[:1], device=x0.device)
@@ -183,13 +183,3 @@ def _load(pretrained: str) -> tuple[UNet2DModel, dict]:
             f"cannot read the denoiser {pretrained!r}: {error}\nSet `pretrained` to a folder in diffusers' layout, as "
             'the training of a denoiser writes (WORK_DIR/denoiser), or to a hub id that this machine can reach.'
         ) from error
-
-
-def _check_whole(data_samples: list[BaseDataElement]) -> None:
-    for sample in data_samples:
-        if any(sample.get('padding_size', ())):
-            height, width = sample.img_shape[:2]
-            raise ValueError(
-                f'{sample.get("img_path", "an image")} enters the denoiser as {width} x {height}, smaller than the '
-                'batch, and its grey margin would be learned: let RandomResize make each image as large as the crop at '
-                'least (`scale`, keep_ratio=False), or choose a smaller crop and `size` of the data preprocessor')

@@ -5,7 +5,7 @@ import torch
 from tiny_madm import make_batch, save_stable_diffusion
 from transformers import CLIPTextModel
 
-from mmdass.models.backbones.stable_diffusion_parts import load_parts, random_parts, weights_hash
+from mmdass.models.backbones.stable_diffusion_parts import load_parts, load_vae, random_parts, weights_hash
 from mmdass.registry import MODELS
 
 
@@ -76,6 +76,8 @@ def test_a_truncated_file_is_refused(copied):
 def test_a_missing_folder_is_not_looked_for_on_the_hub(name):
     with pytest.raises(FileNotFoundError, match=f'{name}.*does not exist. Set `pretrained` to a folder'):
         load_parts(name)
+    with pytest.raises(FileNotFoundError, match=f'{name}.*does not exist. Set `vae` to a folder'):
+        load_vae(name)
 
 
 def test_a_hub_id_that_cannot_be_reached(monkeypatch, tmp_path):

@@ -94,5 +94,5 @@ def test_arguments_of_unet_and_scheduler_reach_diffusers():
 
 def test_a_margin_is_not_learned(images):
     sample = SegDataSample(metainfo=dict(img_path='small.png', img_shape=(48, 64), padding_size=(0, 0, 0, 16)))
-    with pytest.raises(ValueError, match='small.png enters the denoiser as 64 x 48, smaller than the batch'):
+    with pytest.raises(ValueError, match='small.png enters the batch as 64 x 48, smaller than others'):
         Denoiser(unet='tiny')(images, [sample], mode='loss')
