@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -40,12 +41,15 @@ def set_iterations(cfg: Config, iterations: int) -> None:
 
 
 def scores_of(runner: Runner) -> dict[str, float]:
-    """The last mIoU of each role, in percent: 'mIoU', or 'student/mIoU' and 'teacher/mIoU'."""
-    return {name.removeprefix('val/'): values.current()
-            for name, values in runner.message_hub.log_scalars.items() if name.endswith('/mIoU')}
+    """The last scores in percent, for each class, too: 'mIoU', 'IoU.road', or 'student/mIoU', 'teacher/IoU.road'."""
+    return {name.removeprefix('val/'): float(values.current())
+            for name, values in runner.message_hub.log_scalars.items() if name.startswith('val/') and 'IoU' in name}
 
 
 def write_row(file: Path, **result: object) -> None:
-    """Store a row with what it was made with."""
+    """Store a row with what it was made with, and the commit."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(dict(result, environment=environment()), indent=1) + '\n')
+    found = subprocess.run(
+        ['git', 'describe', '--always', '--dirty'], cwd=Path(__file__).parent, capture_output=True, text=True)
+    result['environment'] = dict(environment(), commit=found.stdout.strip() or None)
+    file.write_text(json.dumps(result, indent=1) + '\n')

@@ -103,9 +103,16 @@ def toy_profiles() -> str:
 
 
 def scores(folder: str, titles: dict[str, str]) -> str:
-    """Rows of a script in a folder of results, mean and standard deviation over their seeds."""
-    rows = [[title, *_student_and_teacher(runs), str(len(runs))]
-            for row, title in titles.items() if (runs := _runs(folder, row))]
+    """Rows of a script in a folder of results, mean and standard deviation over their seeds.
+
+    Raises:
+        ValueError: They were not trained equally long.
+    """
+    found = {title: runs for row, title in titles.items() if (runs := _runs(folder, row))}
+    lengths = {run['iterations'] for runs in found.values() for run in runs}
+    if len(lengths) > 1:
+        raise ValueError(f'the rows of {folder} were trained for {sorted(lengths)} iterations: one length a folder')
+    rows = [[title, *_student_and_teacher(runs), str(len(runs))] for title, runs in found.items()]
     return _table(['', 'mIoU', 'of the teacher', 'seeds'], rows)
 
 

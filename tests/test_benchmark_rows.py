@@ -1,0 +1,81 @@
+"""The scripts that measure tables row by row: what they change, count and store."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from mmdass.models import LatentPaletteHead
+from mmdass.registry import MODELS
+from mmdass.utils.config import load_config
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def script(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / 'benchmarks'))
+    return lambda name: SimpleNamespace(**runpy.run_path(str(ROOT / f'benchmarks/{name}.py')))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('modality', ['depth', 'event', 'infrared'])
+def test_every_row_is_a_model(script, modality):
+    rows = script('toy_adaptation')
+    plain = load_config(rows.CONFIGS / f'toy_{modality}.py').to_dict()
+    for name, changes in rows.MADM_ROWS.items():
+        cfg = load_config(rows.CONFIGS / f'toy_{modality}.py', dict(changes))
+        MODELS.build(cfg.model)
+        same = {'madm': True, 'start_60': modality == 'depth', 'both_1': modality == 'depth',
+                'weight_20': modality == 'event'}.get(name, False)
+        assert (cfg.to_dict() == plain) == same, name
+
+
+def test_more_iterations_stretch_dplg_with_them(script):
+    cfg = load_config(ROOT / 'configs/madm/toy_event.py')
+    end = cfg.model.pseudo_labeler.end_iteration
+    script('rows').set_iterations(cfg, 2 * cfg.train_cfg.max_iters)
+    assert cfg.model.pseudo_labeler.end_iteration == 2 * end
+    assert cfg.param_scheduler[-1].end == cfg.train_cfg.val_interval == cfg.train_cfg.max_iters == 600
+
+
+def test_painted_labels_are_read_by_their_colours(script):
+    rows = script('toy_adaptation')
+    label = torch.randint(0, 11, (2, 8, 8), generator=torch.Generator().manual_seed(0))
+    head = LatentPaletteHead('madm11')
+    nearest = rows.nearest_class(head.paint(label) + 0.02, head)
+    assert rows.share_right(nearest, label) == 1
+    label[0, :4] = 255  # not counted
+    nearest[1, :2] = (nearest[1, :2] + 1) % 11
+    assert rows.share_right(nearest, label) == pytest.approx((1 + 0.75) / 2)
+
+
+@pytest.mark.slow
+def test_a_row_is_trained_measured_and_stored(script, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, 'argv', [
+        'toy_adaptation.py', 'depth', 'madm', '--iterations', '40', '--seed', '3', '--work-dir', str(tmp_path / 'work'),
+        '--results', str(tmp_path)])
+    script('toy_adaptation').main()
+    row = json.loads((tmp_path / 'depth/madm_3.json').read_text())
+    assert row['command'] == 'python benchmarks/toy_adaptation.py depth madm --seed 3 --iterations 40'
+    assert {'student/mIoU', 'teacher/mIoU', 'student/IoU.road'} < set(row['scores'])
+    for curve in (row['pseudo_labels'], row['painted_labels']):
+        assert [entry[0] for entry in curve] == [10, 20, 30, 40]
+    assert all(0 <= share <= 1 for entry in row['pseudo_labels'] for share in entry[1:])
+
+
+def test_rows_of_other_lengths_are_not_averaged(script, tmp_path, monkeypatch):
+    tables = script('tables')
+    monkeypatch.setitem(tables.scores.__globals__, 'RESULTS', tmp_path)
+    for seed, iterations in enumerate((300, 300, 600)):
+        row = dict(iterations=iterations, scores=dict(mIoU=10 * seed))
+        (tmp_path / f'madm_{seed}.json').write_text(json.dumps(row))
+        if seed < 2:
+            table = tables.scores('', dict(madm='MADM'))
+    assert '| MADM | 5.0 ± 7.1 | - | 2 |' in table
+    with pytest.raises(ValueError, match=r'trained for \[300, 600\] iterations'):
+        tables.scores('', dict(madm='MADM'))
