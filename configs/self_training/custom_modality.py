@@ -80,7 +80,8 @@ train_dataloader = dict(
     sampler=dict(type='KeyedSampler'),
     dataset=dict(
         type='DomainPairDataset',
-        rare_class_sampling=dict(min_pixels=0.01),  # least share of an image that is drawn for a class; None: no sampling
+        # min_pixels: least share of an image that is drawn for a class; None instead of the dict: no such sampling
+        rare_class_sampling=dict(min_pixels=0.01, ignored_classes=False),
         source=dict(
             type='ModalityDataset',
             data_root=source_root,

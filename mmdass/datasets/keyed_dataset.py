@@ -6,12 +6,14 @@ from itertools import islice
 import numpy as np
 import torch
 from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
 
 from mmdass.registry import DATASETS
 from mmdass.utils.random import draw_key, keyed_generator, keyed_globals
 
 from .broken_samples import BrokenSamples
 from .class_counts import count_label_ids
+from .label_space import IGNORED
 from .rare_class import RareClass, RareClassSampler
 
 BROKEN = OSError, ValueError, AssertionError  # the last is what MMCV's own loaders raise
@@ -33,7 +35,8 @@ class KeyedDataset:
         dataset: Config or instance of the data set. For several at once: ``type='ConcatDataset'``.
         rare_class_sampling: None, or arguments of :class:`RareClassSampler` (and ``cache_dir`` and ``statistics`` of
             :func:`count_label_ids`); ``dict()`` for the official values. Items are then drawn with replacement, and the
-            pipeline should crop with :class:`RareClassCrop`.
+            pipeline should crop with :class:`RareClassCrop`. ``ignored_classes=False`` draws for no class that
+            ``class_mapping`` leaves out; the official codes draw for these, too.
         seed: The runner's (set by the sampler) if None.
         name: Keeps the draws of several keyed data sets apart.
         max_broken: Largest share of the items that may be replaced; more end the training with a list of them. Data
@@ -96,7 +99,9 @@ class KeyedDataset:
             self._order = (self.seed, epoch), torch.randperm(len(self), generator=generator)
         return int(self._order[1][position])
 
-    def _scan(self, cache_dir: str | None = None, statistics: str | None = None, **kwargs) -> RareClassSampler:
+    def _scan(
+        self, cache_dir: str | None = None, statistics: str | None = None, ignored_classes: bool = True, **kwargs
+    ) -> RareClassSampler:
         dataset = self.dataset
         if getattr(dataset, 'labels', None) is None:
             raise ValueError(
@@ -107,4 +112,15 @@ class KeyedDataset:
         counts = count_label_ids(paths, dataset.label_channel, cache_dir, statistics=statistics)
         space = dataset.raw_labels
         ids = space.file_ids
-        return RareClassSampler(counts[:, ids], counts.sum(axis=1), space.classes, space.first_id, **kwargs)
+        ignored = dataset.class_lut[ids] == IGNORED
+        sampler = RareClassSampler(
+            counts[:, ids], counts.sum(axis=1), space.classes, None if ignored_classes else ignored, space.first_id,
+            **kwargs)
+        share = sampler.probabilities[ignored[sampler.classes]].sum()
+        if share:
+            names = ', '.join(name for name, left_out in zip(space.classes, ignored, strict=True) if left_out)
+            print_log(
+                f'Rare-class sampling: {share:.0%} of the images are drawn for classes that are not trained ({names}), '
+                'as in the official codes; rare_class_sampling=dict(ignored_classes=False) draws for the others alone.',
+                logger='current')
+        return sampler

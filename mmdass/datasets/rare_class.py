@@ -36,6 +36,7 @@ class RareClassSampler:
         counts: (images, classes) pixel counts.
         pixels: (images,) size of each label in pixels.
         names: Class names, for the log.
+        ignored: (classes,) bool, which of them are not drawn for; None: all are.
         first_id: Id of the first class in the files.
         temperature: Smaller favours rare classes more.
         min_pixels: Least pixels of the class in a file that is drawn for it; below 1, a share of the image.
@@ -50,20 +51,23 @@ class RareClassSampler:
         counts: np.ndarray,
         pixels: np.ndarray,
         names: tuple[str, ...],
+        ignored: np.ndarray | None = None,
         first_id: int = 0,
         temperature: float = 0.01,
         min_pixels: float = 3000,
         min_crop_ratio: float = 0.5,
     ) -> None:
+        ignored = np.zeros(len(names), bool) if ignored is None else ignored
+        counts = np.where(ignored, 0, counts)
         enough = counts > _pixels(min_pixels, pixels[:, None])
-        drawable = enough.any(axis=0)
+        drawable = enough.any(axis=0) & ~ignored
         if not drawable.any():
             raise ValueError(
                 f'Rare-class sampling: no image has more than min_pixels={min_pixels} pixels of any class. Lower '
                 '`min_pixels` (below 1 it is a share of the image) or check `raw_labels` of the source.'
             )
-        if not drawable.all():
-            absent = ', '.join(name for name, found in zip(names, drawable, strict=True) if not found)
+        if not (drawable | ignored).all():
+            absent = ', '.join(name for name, found in zip(names, drawable | ignored, strict=True) if not found)
             print_log(f'Rare-class sampling: no image has more than {min_pixels} pixels of {absent}.', logger='current')
         self.classes = np.flatnonzero(drawable)
         self.images = [np.flatnonzero(enough[:, index]) for index in self.classes]

@@ -109,6 +109,19 @@ def test_rare_class_sampling_draws_the_images_and_crops_of_a_class(root):
     assert torch.equal(keyed[7]['inputs'], again[7]['inputs'])
 
 
+def test_rare_class_sampling_may_leave_out_what_is_not_trained(root, monkeypatch):
+    """Sky, id 10, is the rarer of two classes, and ignored."""
+    data = dict(source(root, dict(classes=('road',))), raw_labels='cityscapes19', class_mapping={})
+    options = dict(min_pixels=1, cache_dir=str(root / 'cache'))
+    draws, log = [], []
+    monkeypatch.setattr('mmdass.datasets.keyed_dataset.print_log', lambda text, logger: log.append(text))
+    for more in (dict(), dict(ignored_classes=False)):
+        rare_classes = KeyedDataset(data, options | more).rare_classes
+        draws.append({rare_classes.draw(np.random.default_rng(number))[1].label_id for number in range(50)})
+    assert draws == [{10}, {0}]
+    assert len(log) == 1 and '100% of the images are drawn for classes that are not trained' in log[0]
+
+
 def test_rare_class_sampling_needs_label_files(root):
     with pytest.raises(ValueError, match='needs one ModalityDataset with `labels`'):
         KeyedDataset(target(root), dict())

@@ -47,6 +47,12 @@ def test_classes_without_an_image_are_never_drawn_and_the_rest_sums_to_one():
         sampler(min_pixels=100)
 
 
+def test_ignored_classes_are_not_drawn_and_do_not_count():
+    drawn = sampler(min_pixels=20, temperature=0.3, ignored=np.array([False, False, True]))
+    assert drawn.classes.tolist() == [0, 1]
+    np.testing.assert_allclose(drawn.probabilities, class_probabilities(np.array([400, 91]), 0.3))
+
+
 def test_draws_follow_the_probabilities_and_give_ids_of_the_files():
     drawn = sampler(min_pixels=20, temperature=0.5, first_id=1)
     random = np.random.default_rng(0)
