@@ -42,7 +42,7 @@ load_source = dict(type='LoadModalityImage')
 load_target = dict(type='LoadModalityImage')
 
 augment = [  # other transforms of MMCV and MMSeg go here too
-    dict(type='RandomResize', scale=(1024, 512), ratio_range=(0.5, 2.0), keep_ratio=True),
+    dict(type='RandomResize', scale=(1024, 512), ratio_range=(1.0, 2.0), keep_ratio=True),  # as large as the crop up to 2:1
 ]
 source_pipeline = [
     load_source,

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from mmdass.registry import MODELS
 
 from ..backbones.stable_diffusion_parts import load_vae
-from ..utils.whole_images import check_whole
+from ..utils.padding import check_whole
 
 
 @MODELS.register_module()

@@ -13,6 +13,7 @@ from mmdass.structures import PseudoLabel, SelfTrainingStep
 from ..backbones.stable_diffusion import StableDiffusionBackbone
 from ..utils.finite_check import NonFiniteError
 from ..utils.mixing import paste
+from ..utils.padding import ignore_padding
 from ..utils.pixel_weights import pixel_weights
 from .self_training import SelfTraining, label_samples, stack_labels
 
@@ -64,6 +65,7 @@ class MADM(SelfTraining):
         losses = self.branch_loss('source', latents['source'], label, painted=latents.get('painted'))
         timestep = self.pseudo_labeler.timestep(self.iteration, self.generator('timestep'))
         pseudo = self.pseudo_label_latents(latents['target'], timestep)
+        ignore_padding(pseudo, data_samples['target'])
         mixed_label, weight = self.mix_labels(mask, label, pseudo)
         painted = self.encode(dict(painted=self.paint('mix', mixed_label)), data_samples).get('painted')
         latent_weight = pseudo.weight if painted is not None and self.latent_palette_head.weigh_pasted else weight

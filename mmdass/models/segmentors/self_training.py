@@ -21,6 +21,7 @@ from ..pseudo_labelers.diffusion import DiffusionPseudoLabeler
 from ..utils.class_logits import class_logits
 from ..utils.decode_features import decode_features
 from ..utils.mixing import paste
+from ..utils.padding import ignore_padding
 from ..utils.pixel_range import from_pictures, to_pictures
 from ..utils.pixel_weights import heads_without_weights, pixel_weights, segmentor_heads
 from ..utils.recorded import recorded
@@ -94,6 +95,7 @@ class SelfTraining(UDASegmentor):
 
         timestep = self.pseudo_labeler.timestep(self.iteration, self.generator('timestep'))
         pseudo = self.pseudo_label(target, timestep)
+        ignore_padding(pseudo, data_samples['target'])
         mask = self.choose_pasted(label)
         mixed = self.augment(paste(mask, source, target), 'augment', mask)
         mixed_label, weight = self.mix_labels(mask, label, pseudo)

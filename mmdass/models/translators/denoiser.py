@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from mmdass.registry import MODELS
 
-from ..utils.whole_images import check_whole
+from ..utils.padding import check_whole
 from .denoiser_sizes import DENOISER_SIZES
 from .variational_bound import variational_bound
 
