@@ -50,8 +50,8 @@ MADM_ROWS: dict[str, dict] = {  # name to what --cfg-options would change
     **{f'both_{w}': {f'{LPLR}.source_weight': float(w), f'{LPLR}.mix_weight': float(w)} for w in (1, 3, 10, 20)},
     'without_s0': {
         f'{BACKBONE}.decode_output': False, 'model.segmentor.neck.in_channels': [32, 48, 64],
-        'model.segmentor.neck.out_channels': [32, 32, 32], 'model.segmentor.decode_head.in_channels': [32, 32, 32],
-        'model.segmentor.decode_head.in_index': [0, 1, 2]},
+        'model.segmentor.neck.out_channels': [64, 64, 64], 'model.segmentor.decode_head.in_channels': [64, 64, 64],
+        'model.segmentor.decode_head.in_index': [0, 1, 2], 'model.segmentor.decode_head.final_fuse': False},
     **{f'images_{n}': {'train_dataloader.dataset.target.num_images': n} for n in (200, 500, 1000)},
 }
 ROWS = ('constant', 'source_only', 'oracle', *MADM_ROWS)
