@@ -17,6 +17,7 @@ from typing import Any
 import mmengine.logging
 import numpy as np
 import torch
+import torch.utils.checkpoint
 from mmengine.config import Config
 
 from mmdass.family import is_installed
@@ -28,6 +29,7 @@ def apply() -> None:
     map_config_scopes()
     stub_mmcv_extension()
     hush_debug_prints()
+    checkpoint_without_reentry()
 
 
 def active_shims() -> list[str]:
@@ -38,6 +40,8 @@ def active_shims() -> list[str]:
         "'mmseg::' in configs means onedl-mmsegmentation": MODULE2PACKAGE['mmseg'].startswith('onedl-'),
         'without a logger, print_log prints no debug messages': hasattr(mmengine.logging.print_log, '__wrapped__'),
         'mmcv.ops has no compiled functions': not has_compiled_operators(),
+        'gradient checkpointing (with_cp) is the non-reentrant kind':
+            hasattr(torch.utils.checkpoint.checkpoint, '__wrapped__'),
     }
     return [what for what, active in shims.items() if active]
 
@@ -96,6 +100,20 @@ def hush_debug_prints() -> None:
             print_log(msg, logger, level)
 
     mmengine.logging.print_log = print_log_unless_debug
+
+
+def checkpoint_without_reentry() -> None:
+    """Let ``with_cp=True`` of MMSeg's backbones mean PyTorch's non-reentrant gradient checkpointing.
+
+    They do not say which; the other kind, still PyTorch's default, fails under DDP where a step has two passes.
+    """
+    checkpoint = torch.utils.checkpoint.checkpoint
+
+    @functools.wraps(checkpoint)
+    def non_reentrant(*args: Any, **kwargs: Any) -> Any:
+        return checkpoint(*args, **dict(dict(use_reentrant=False), **kwargs))
+
+    torch.utils.checkpoint.checkpoint = non_reentrant
 
 
 def has_compiled_operators() -> bool:

@@ -2,7 +2,9 @@ import copy
 
 import pytest
 import torch
+import torch.distributed as dist
 from mmengine.config import ConfigDict
+from mmengine.model import MMDistributedDataParallel
 from mmengine.optim import OptimWrapper
 from tiny_madm import build_armed, make_batch, tiny_backbone, total_loss
 
@@ -52,6 +54,23 @@ def test_any_segmentor_learns_from_two_domains(segmentor):
     total_loss(result).backward()
     assert all(p.grad is not None for p in model.segmentor.parameters() if p.requires_grad)
     assert all(p.grad is None for p in model.teacher.parameters())
+
+
+def test_checkpointing_in_stock_backbones_works_under_ddp_and_changes_nothing(tmp_path):
+    """A step passes the backbone twice."""
+    dist.init_process_group('gloo', init_method=f'file://{tmp_path}/rendezvous', rank=0, world_size=1)
+    try:
+        gradients = []
+        for with_cp in (False, True):
+            backbone = dict(SEGFORMER['backbone'], with_cp=with_cp, drop_path_rate=0)
+            head = dict(SEGFORMER['decode_head'], dropout_ratio=0)
+            model = self_training(dict(SEGFORMER, backbone=backbone, decode_head=head))
+            wrapped = MMDistributedDataParallel(model)
+            total_loss(wrapped(*make_batch(), mode='loss')).backward()
+            gradients.append({name: p.grad for name, p in model.segmentor.named_parameters()})
+    finally:
+        dist.destroy_process_group()
+    torch.testing.assert_close(*gradients)
 
 
 def test_the_shipped_shape_of_a_batch_trains():
