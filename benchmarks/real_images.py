@@ -59,6 +59,8 @@ def configure(data: Path, task: dict, row: str, iterations: int) -> Config:
         CONFIGS / 'self_training/custom_modality.py', dict(source_root=f'{data}/', target_root=f'{data}/'))
     toy = load_config(CONFIGS / 'madm/toy_event.py')
     set_data(cfg, task)
+    cfg.model.segmentor.backbone.init_cfg = None  # ImageNet's weights are not at hand
+    cfg.model.data_preprocessor.source.update(mean=[127.5] * 3, std=[127.5] * 3)
     if row.startswith('madm'):
         cfg.model, cfg.custom_hooks = toy.model, toy.custom_hooks
         cfg.model.latent_palette_head.label_space = task['space']

@@ -8,6 +8,8 @@ space = dict(_delete_=True, classes=classes)  # `palette`, a colour each, may be
 label_space = dict(space)  # for inference
 train_dataloader = dict(dataset=dict(
     rare_class_sampling=dict(ignored_classes=False),  # or most images would be drawn for classes that are left out
+    # A source of your own: data_root, images, labels=(pattern, replacement), raw_labels=dict(_delete_=True, classes=(...)),
+    # and a pipeline whose Resize keeps your images' proportions; configs/self_training/custom_modality.py explains each.
     source=dict(
         label_space=dict(space),
         # From Cityscapes' names, which are `raw_labels`; those that are not named are ignored.

@@ -17,6 +17,7 @@ train_dataloader = dict(dataset=dict(target=dict(
     data_root=target_root,
     images='**/*.png',  # a glob below it, or a list of globs, or a list file 'train.txt'
     pipeline=target_pipeline)))
-# No labels, so nothing to measure: look at the pictures in work_dirs/custom_infrared. With labels, see infrared.py.
+# No labels, so nothing to measure: look at the pictures in work_dirs/custom_infrared. With a few labelled images, write in a
+# copy what ../_base_/datasets/cityscapes_to_fmb_infrared.py has from val_dataloader on, instead of these two lines.
 val_dataloader = val_cfg = val_evaluator = None
 test_dataloader = test_cfg = test_evaluator = None

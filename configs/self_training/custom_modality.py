@@ -121,6 +121,10 @@ test_evaluator = val_evaluator
 # 7. The method: DAFormer's self-training around the segmentor.
 segmentor = _base_.model
 segmentor.decode_head.num_classes = num_classes
+segmentor.data_preprocessor.update(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])  # as pretrained
+segmentor.backbone.init_cfg = dict(  # on ImageNet; without a network, a FILE. None: random weights, far worse
+    type='Pretrained',
+    checkpoint='https://download.openmmlab.com/mmsegmentation/v0.5/pretrain/segformer/mit_b0_20220624-7e0fe6dd.pth')
 model = dict(
     _delete_=True,
     type='SelfTraining',

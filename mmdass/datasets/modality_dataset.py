@@ -166,7 +166,9 @@ def _read_lines(file: Path) -> list[str]:
 def _require_labels(infos: list[dict]) -> None:
     missing = [info for info in infos if not Path(info['seg_map_path']).is_file()]
     if missing:
+        names = tuple(Path(info['img_path']).name for info in missing[:5])
         raise FileNotFoundError(
             f'{len(missing)} of {len(infos)} images have no label file. The first: {missing[0]["img_path"]} should '
-            f'have {missing[0]["seg_map_path"]}. Check `labels` of the data set, or prepare the labels.'
+            f'have {missing[0]["seg_map_path"]}. Check `labels` of the data set, prepare the labels (`mmdass '
+            f'prepare`), or leave such images out by its `exclude`: {names}.'
         )

@@ -16,7 +16,8 @@ from mmdass.utils.config import load_config
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted(path for path in (ROOT / 'configs').glob('[!_]*/*.py')
                  if '_to_' not in path.stem or path.parent.name != 'self_training')  # see test_self_training.py
-TARGETS = dict(depth=trees.deliver, event=trees.dsec, infrared=trees.fmb, custom_infrared=trees.fmb,
+TARGETS = dict(depth=trees.deliver, event=trees.dsec, infrared=trees.fmb, depth_source_only=trees.deliver,
+               event_source_only=trees.dsec, infrared_source_only=trees.fmb, custom_infrared=trees.fmb,
                custom_classes=trees.fmb, custom_modality=trees.custom, custom_vae=trees.custom,
                custom_unet=trees.custom, denoiser_cityscapes=trees.cityscapes,
                gta_to_cityscapes=trees.cityscapes_target, gta_to_cityscapes_vgg16=trees.cityscapes_target,
