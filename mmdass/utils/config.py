@@ -1,7 +1,9 @@
 """Reading a config so that one ``--cfg-options`` entry reaches every place that uses a variable."""
 
+import inspect
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -9,8 +11,13 @@ from unittest.mock import patch
 import yaml
 from mmengine.config import Config
 from mmengine.hub import get_config
+from mmengine.logging import print_log
+from mmengine.runner import Runner
 
 from . import safe_yaml  # noqa: F401, what reads YAML then
+
+_READ = {*inspect.signature(Runner).parameters, 'translator', 'source_dataset', 'tta_model', 'tta_pipeline'}
+"""Entries of a config that something reads; others are variables of the file."""
 
 
 def load_config(filename: str | Path, options: Mapping[str, Any] | None = None) -> Config:
@@ -24,6 +31,8 @@ def load_config(filename: str | Path, options: Mapping[str, Any] | None = None) 
         filename: A text config, or one that an installed package carries, as 'mmdass::madm/toy_event.py'.
         options: Entries as from ``--cfg-options``: dotted keys to values.
 
+    Of other variables (``max_iters = 300``) a warning says where the value is used, to be overridden there.
+
     Raises:
         ValueError: A YAML or JSON file is damaged, or holds what is no data.
     """
@@ -34,8 +43,23 @@ def load_config(filename: str | Path, options: Mapping[str, Any] | None = None) 
     if variables:
         with patch.dict(os.environ, {key: str(value) for key, value in variables.items()}):
             cfg = _read(filename)
+    for key, value in options.items():
+        places = _places(cfg.to_dict(), key, cfg[key]) if key in cfg and str(cfg[key]) != str(value) else ()
+        if used := [place for place in places if place.split('.')[0] in _READ]:
+            print_log(
+                f'{filename}: `{key}={value}` comes too late for the lines that use this variable. Override what they '
+                f'have set from it: {", ".join(used)}.', level=logging.WARNING)
     cfg.merge_from_dict(dict(options))
     return cfg
+
+
+def _places(node: Any, key: str, value: Any, path: str = '') -> Iterator[str]:
+    """Where below the top level an entry has this name and value, as dotted keys."""
+    entries = node.items() if isinstance(node, Mapping) else enumerate(node) if isinstance(node, (list, tuple)) else ()
+    for name, child in entries:
+        if path and name == key and child == value:
+            yield f'{path}{name}'
+        yield from _places(child, key, value, f'{path}{name}.')
 
 
 def _read(filename: str | Path) -> Config:

@@ -34,6 +34,19 @@ def test_other_options_are_merged_as_usual(config):
     assert cfg.train.size == 2 and roots(cfg) == ['data/a/', 'data/a/', 'only here', 'data/a/']
 
 
+@pytest.mark.parametrize(('option', 'place'), [('size=3', 'train_cfg.size'), ('space=b', 'model.0.space')])
+def test_a_variable_that_comes_too_late_is_warned_of(tmp_path, capsys, option, place):
+    path = tmp_path / 'config.py'
+    path.write_text(
+        "size, space = 1, 'a'\ntrain_cfg = dict(size=size)\nmodel = [dict(space=space)]\nother = dict(size=1)\n")
+    name, value = option.split('=')
+    load_config(path, {name: int(value) if value.isdigit() else value})
+    warned = capsys.readouterr().out.strip()
+    assert f'`{option}` comes too late' in warned and warned.endswith(f'it: {place}.')
+    load_config(path, {'train_cfg.size': 3, 'model.0.space': 'b', 'load_from': 'a.pth'})
+    assert 'too late' not in capsys.readouterr().out
+
+
 def test_a_config_that_the_package_carries(tmp_path):
     name = 'mmdass::madm/custom_infrared.py'
     shipped = load_config(shipped_folder('configs') / 'madm/custom_infrared.py').to_dict()
