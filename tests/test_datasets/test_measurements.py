@@ -48,10 +48,13 @@ def test_truncated_sixteen_bit_png_is_named(tmp_path, kept):
         read_measurements(path)
 
 
-def test_wider_images_are_refused(tmp_path):
-    Image.fromarray(np.ones((4, 4), np.int32)).save(tmp_path / 'a.tif')
-    with pytest.raises(ValueError, match=r'a\.tif has more than 8 bits.*or a 16-bit grey one is expected'):
-        read_measurements(tmp_path / 'a.tif')
+@pytest.mark.parametrize('dtype', ['int32', 'float32'])
+def test_tiff_of_32_bits(tmp_path, dtype):
+    values = (1000 * np.random.default_rng(0).standard_normal((5, 7))).astype(dtype)
+    Image.fromarray(values).save(tmp_path / 'a.tif')
+    read = read_measurements(tmp_path / 'a.tif')
+    assert read.dtype == values.dtype
+    np.testing.assert_array_equal(read, values)
 
 
 @pytest.mark.parametrize('array', [

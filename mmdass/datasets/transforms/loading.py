@@ -11,15 +11,15 @@ from mmdass.registry import TRANSFORMS
 
 _PNG_SIGNATURE = b'\x89PNG\r\n\x1a\n'
 _EIGHT_BIT_MODES = ('1', 'L', 'LA', 'P', 'PA', 'RGB', 'RGBA', 'RGBX', 'CMYK', 'YCbCr')
-_SIXTEEN_BIT_MODES = ('I;16', 'I;16B')
+_MEASURED_MODES = ('I;16', 'I;16B', 'I', 'F')
 
 
-def read_image(path: str | Path, sixteen_bit: bool = False) -> Image.Image:
+def read_image(path: str | Path, measured: bool = False) -> Image.Image:
     """Decode an image file completely, as it is: palette images keep their indices.
 
     Args:
         path: An image file of 8 bits a channel.
-        sixteen_bit: Accept 16-bit grey images too.
+        measured: Accept grey images of 16 bits, 32 bits and floats (TIFF), too.
 
     Raises:
         FileNotFoundError: The file does not exist.
@@ -29,7 +29,7 @@ def read_image(path: str | Path, sixteen_bit: bool = False) -> Image.Image:
     try:
         image = Image.open(path)
         bits = _png_bits(path) if image.format == 'PNG' else 8
-        readable = image.mode in _EIGHT_BIT_MODES and bits <= 8 or sixteen_bit and image.mode in _SIXTEEN_BIT_MODES
+        readable = image.mode in _EIGHT_BIT_MODES and bits <= 8 or measured and image.mode in _MEASURED_MODES
         if readable:
             image.load()
     except FileNotFoundError:
@@ -42,9 +42,9 @@ def read_image(path: str | Path, sixteen_bit: bool = False) -> Image.Image:
         ) from error
     if not readable:
         raise ValueError(
-            f'{path} has more than 8 bits a channel (mode {image.mode}, 16-bit or wider); an 8-bit image '
-            f'{"or a 16-bit grey one " if sixteen_bit else ""}is expected. Convert it to uint8 first, with one '
-            'fixed range for all files, or load it with LoadDepth or LoadInfrared.'
+            f'{path} has more than 8 bits a channel (mode {image.mode}); an 8-bit image '
+            f'{"or a grey one " if measured else ""}is expected. Convert it to uint8 first, with one fixed range for '
+            f'all files{"" if measured else ", or load it with LoadDepth or LoadInfrared"}.'
         )
     return image
 

@@ -8,7 +8,7 @@ from .loading import read_image
 
 
 def read_measurements(path: str | Path) -> np.ndarray:
-    """Decode an 8- or 16-bit grey image, or a ``.npy`` file of integers or floats.
+    """Decode a grey image of 8 or 16 bits, of 32 bits or floats (TIFF), or a ``.npy`` file of integers or floats.
 
     Grey images that were saved with three equal channels, or with an alpha channel, are taken as one channel.
 
@@ -16,7 +16,7 @@ def read_measurements(path: str | Path) -> np.ndarray:
         path: The file.
 
     Returns:
-        (H, W) uint8, uint16, or what the ``.npy`` file holds.
+        (H, W) uint8, uint16, int32, float32, or what the ``.npy`` file holds.
 
     Raises:
         FileNotFoundError: The file does not exist.
@@ -25,8 +25,8 @@ def read_measurements(path: str | Path) -> np.ndarray:
     """
     if Path(path).suffix == '.npy':
         return _read_npy(path)
-    image = read_image(path, sixteen_bit=True)
-    if image.mode in ('1', 'L') or image.mode.startswith('I;16'):
+    image = read_image(path, measured=True)
+    if image.mode in ('1', 'L', 'F') or image.mode.startswith('I'):
         return np.asarray(image.convert('L') if image.mode == '1' else image)
     channels = np.asarray(image.convert('L' if image.mode == 'LA' else 'RGB'))
     if channels.ndim == 3 and (channels != channels[..., :1]).any():
