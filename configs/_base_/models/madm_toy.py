@@ -14,7 +14,6 @@ model = dict(
         decode_head=dict(
             in_channels=levels, channels=64, embed_dims=32, num_classes=11,
             final_fuse=True)),  # a quarter of the work; the taps are 16 x 16
-    pseudo_labeler=dict(threshold=0.8),  # 300 iterations do not make it as sure as 0.968
     latent_palette_head=dict(label_space='madm11'))
 
 custom_hooks = [
