@@ -1,4 +1,6 @@
-"""Draw how right pseudo-labels are over a training, with and without DPLG, from what toy_adaptation.py has stored.
+"""Draw how right pseudo-labels are over a training, with and without DPLG, and as LPLR paints them.
+
+From what toy_adaptation.py has stored.
 
     python benchmarks/draw_pseudo_labels.py depth   # docs/images/toy_pseudo_labels.png
 """
@@ -20,17 +22,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('modality', choices=['event', 'depth', 'infrared'])
     folder = ROOT / 'benchmarks/results/toy_adaptation' / parser.parse_args().modality
-    figure = Figure(figsize=(9, 3.2), layout='constrained')
-    right, confident = figure.subplots(1, 2)
+    figure = Figure(figsize=(12, 3.2), layout='constrained')
+    right, confident, painted = figure.subplots(1, 3)
     for row, title in ROWS.items():
-        curves = np.array([json.loads(path.read_text())['pseudo_labels']
-                           for path in sorted(folder.glob(f'{row}_[0-9].json'))])
+        curves = stored(folder, row, 'pseudo_labels')
         draw(right, curves[..., 0], curves[..., 1], title)
         draw(confident, curves[..., 0], curves[..., 2], title)
+    for name, title in dict(pseudo_labels='classified', painted_labels='painted').items():
+        curves = stored(folder, 'madm', name)
+        draw(painted, curves[..., 0], curves[..., 1], title)
     right.set(title='pixels labelled right', xlabel='iteration', ylabel='%')
     confident.set(title='pixels that count as confident', xlabel='iteration')
+    painted.set(title='pixels labelled right, with DPLG', xlabel='iteration')
     right.legend(frameon=False)
+    painted.legend(frameon=False)
     figure.savefig(ROOT / 'docs/images/toy_pseudo_labels.png', dpi=110)
+
+
+def stored(folder: Path, row: str, name: str) -> np.ndarray:
+    """A curve of each seed (S, N, columns), the iteration first."""
+    return np.array([json.loads(path.read_text())[name] for path in sorted(folder.glob(f'{row}_[0-9].json'))])
 
 
 def draw(axes: Axes, iterations: np.ndarray, shares: np.ndarray, title: str) -> None:

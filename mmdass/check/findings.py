@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from .orphans import labels_without_image
 from .splits import Split
 
 _SHOWN = 5  # files named in a finding
+_LABEL_FOLDERS = {'label', 'labels', 'mask', 'masks', 'gt', 'annotation', 'annotations', 'segmentation'}
 
 
 @dataclass
@@ -62,6 +64,11 @@ def _of_split(split: Split, items: list[Item]) -> list[Finding]:
     if lossy:
         findings.append(_about_files(
             'warning', split, 'JPEG label', 'JPEG changes ids; take the lossless version of the labels.', lossy))
+    masks = [item.image for item in items if Path(item.image).parent.name.lower() in _LABEL_FOLDERS]
+    if masks:
+        findings.append(_about_files(
+            'warning', split, 'image in a folder of labels',
+            'If these are labels, they are trained on as pictures: narrow `images` of the data set.', masks))
     orphans = labels_without_image(items)
     if orphans:
         findings.append(_about_files(

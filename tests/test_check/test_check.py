@@ -182,6 +182,15 @@ def test_image_without_label_and_label_without_image(check, root):
     assert findings['label without image']['files'] == [str(root / 'train/label/1_ids.png')]
 
 
+def test_labels_among_unlabelled_images(check, root, monkeypatch):
+    monkeypatch.setattr(f'{__name__}.CONFIG', CONFIG.replace('target/*', 'target/**/*.png'))
+    write_png(root / 'target/label/0.png', noise(12, 16, high=7, seed=9))
+    status, findings, _, _ = check()
+    assert status == 0 and list(findings) == ['image in a folder of labels']
+    found = findings['image in a folder of labels']
+    assert found['files'] == [str(root / 'target/label/0.png')] and 'narrow `images`' in found['message']
+
+
 def test_excluded_images_leave_no_label_without_image(check, root):
     assert check(exclude='1.png')[1].keys() <= {'classes never seen in the source', 'classes never seen in evaluation'}
 
