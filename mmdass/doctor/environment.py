@@ -71,8 +71,13 @@ class Environment:
     free: tuple[int, int | None]
     variables: dict[str, str]
 
-    def unmet(self, extra: str = '') -> Iterator[tuple[str, str | None]]:
-        """Requirements of mmdass, or of one of its extras, that are not met, with the version that is there."""
+    def unmet(self, extra: str = '', newer: bool | None = None) -> Iterator[tuple[str, str | None]]:
+        """Requirements of mmdass, or of one of its extras, that are not met, with the version that is there.
+
+        Args:
+            extra: Name of the extra.
+            newer: True: those of which a newer version is there; False: those that are missing or older; None: both.
+        """
         parse = _requirement_type()
         for text in self.requirements or ():
             requirement = parse(text)
@@ -82,7 +87,11 @@ class Environment:
             name = requirement.name.lower()
             same = next((names for names in DISTRIBUTIONS.values() if name in names), (name,))  # mmcv for mmcv-lite
             found = next((self.versions[each] for each in (name, *same) if each in self.versions), None)
-            if wanted and (found is None or not requirement.specifier.contains(found, prereleases=True)):
+            if not wanted or found is not None and requirement.specifier.contains(found, prereleases=True):
+                continue
+            least = [part for part in requirement.specifier if part.operator in ('>=', '>', '==', '~=')]
+            is_newer = found is not None and all(part.contains(found, prereleases=True) for part in least)
+            if newer in (None, is_newer):
                 yield f'{requirement.name}{requirement.specifier}', found
 
 

@@ -63,11 +63,14 @@ def _versions(environment: Environment) -> Iterator[Problem]:
                       "pip install -e '.[onedl]'", stops=False)
     family = family_of(environment)
     fault = find_fault(environment.versions)
-    unmet = [*environment.unmet(), *(environment.unmet(family) if family and not fault else ())]
-    if unmet:
-        told = ', '.join(f'{wanted} ({f"{found} is there" if found else "missing"})' for wanted, found in unmet)
-        yield Problem(f'Versions that mmdass does not work with: {told}.',
-                      f'pip install {shlex.join(wanted for wanted, _ in unmet)}')
+    # Of the family, packages newer than mmseg allows are refused by mmseg itself.
+    useless = [*environment.unmet(newer=False), *(environment.unmet(family) if family and not fault else ())]
+    for what, newer, unmet in (('Versions that mmdass does not work with', False, useless),
+                               ('Newer than what mmdass was tested with', True, [*environment.unmet(newer=True)])):
+        if unmet:
+            told = ', '.join(f'{wanted} ({f"{found} is there" if found else "missing"})' for wanted, found in unmet)
+            command = f'pip install {shlex.join(wanted for wanted, _ in unmet)}'
+            yield Problem(f'{what}: {told}.', command, stops=not newer)
 
 
 def _opencv(environment: Environment) -> Iterator[Problem]:
