@@ -25,18 +25,18 @@ ARMS = dict(
 
 ADAPTATION = dict(
     constant='the most likely class at each position', source_only='source only', self_training='self-training',
-    madm_without_dplg='MADM without DPLG', madm_without_lplr='MADM without LPLR',
-    weight_1='MADM, LPLR with weight 1 instead of 20', madm='MADM',
+    madm_without_dplg='MADM without DPLG', madm_without_lplr='MADM without LPLR', madm='MADM',
     oracle="the target's labels (oracle)")
+WEIGHT_1 = dict(weight_1='MADM, LPLR with weight 1 instead of 20')
 GUIDES = dict(
     segformer_300="the toy's g, 300 iterations", segformer_1200='the same, 1200 iterations',
     unet_1200='a U-Net, 1200 iterations')
 METHODS = dict(
-    source_only='source only', dacs='DACS', daformer='DAFormer', mic='MIC', madm='MADM',
-    distilled='SegFormer-B0, distilled from MADM', oracle="the target's labels (oracle)")
+    source_only='source only', dacs='DACS', daformer='DAFormer', mic='MIC', madm='MADM, narrow head',
+    distilled='SegFormer-B0, distilled from it', oracle="the target's labels (oracle)")
 WEIGHTS = dict(
     dacs_loose='DACS, threshold 0.8', dacs='DACS', dacs_pixel='DACS, each pixel by its own confidence',
-    madm_loose='MADM, threshold 0.8', madm='MADM')
+    madm_loose='MADM, narrow head, threshold 0.8', madm='MADM, narrow head')
 REAL_TASKS = dict(
     camvid_to_thermal='CamVid to RoadScene thermal', camvid_to_events='CamVid to simulated events',
     nyu_to_depth='NYUv2 RGB to depth', camvid_to_dusk='CamVid day to dusk')
@@ -44,7 +44,6 @@ REAL_ROWS = dict(
     segformer_source_only='SegFormer-B0, source only', segformer='SegFormer-B0, self-training',
     segformer_loose='SegFormer-B0, self-training, threshold 0.8',
     madm_source_only='toy-sd, source only', madm='toy-sd, MADM')
-PRIORS = dict(random_unet='random U-Net', frozen_unet='toy-sd, frozen', adapters='toy-sd, adapters', madm='toy-sd')
 
 
 def toy_translation() -> str:
@@ -170,9 +169,8 @@ TABLES: dict[str, Callable[[], str]] = dict(
     toy_guides=toy_guides, toy_profiles=toy_profiles, toy_latents=toy_latents,
     toy_methods=toy_methods, toy_methods_depth=partial(scores, 'toy_methods/depth', METHODS),
     toy_weights=partial(scores, 'toy_methods/event', WEIGHTS), real_images=real_images,
-    toy_event=partial(scores, 'toy_adaptation/event', ADAPTATION),
-    toy_depth=partial(scores, 'toy_adaptation/depth', ADAPTATION),
-    toy_priors=partial(scores, 'toy_adaptation/event', PRIORS))
+    toy_event=partial(scores, 'toy_adaptation/event', ADAPTATION | WEIGHT_1),
+    toy_depth=partial(scores, 'toy_adaptation/depth', ADAPTATION))
 
 if __name__ == '__main__':
     PAGE.write_text(fill(PAGE.read_text()))
