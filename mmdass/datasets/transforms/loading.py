@@ -42,7 +42,7 @@ def read_image(path: str | Path, measured: bool = False) -> Image.Image:
         ) from error
     if not readable:
         raise ValueError(
-            f'{path} has more than 8 bits a channel (mode {image.mode}); an 8-bit image '
+            f'{path} has more than 8 bits a channel (mode {image.mode}, 16-bit or wider); an 8-bit image '
             f'{"or a grey one " if measured else ""}is expected. Convert it to uint8 first, with one fixed range for '
             f'all files{"" if measured else ", or load it with LoadDepth or LoadInfrared"}.'
         )
