@@ -107,7 +107,7 @@ def task_config(tmp_path, request):
         loader.update(num_workers=0, persistent_workers=False)
     cfg.test_dataloader = cfg.val_dataloader
     segmentor = cfg.model.segmentor
-    segmentor.backbone.update(embed_dims=8, num_layers=[1] * 4)
+    segmentor.backbone.update(embed_dims=8, num_layers=[1] * 4, init_cfg=None)  # tests download nothing
     segmentor.decode_head.update(
         in_channels=[8, 16, 40, 64], channels=8, num_classes=len(LabelSpace.get(task['space']).classes))
     cfg.model.data_preprocessor.source.size = (64, 64)
