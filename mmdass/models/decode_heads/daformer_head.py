@@ -9,6 +9,7 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.decode_heads.sep_aspp_head import DepthwiseSeparableASPPModule
 from mmseg.models.utils import resize
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from mmdass.registry import MODELS
 
@@ -88,8 +89,20 @@ class DAFormerHead(BaseDecodeHead):
         size = inputs[0].shape[2:]
         if self.final_fuse is None:
             return self.cls_seg(self._fuse(inputs, size)).float()
-        fused = self._resize(self._fuse(inputs, [length // 2 for length in size]), size)
-        return self.cls_seg(torch.cat([fused, self.final_fuse(inputs[0])], dim=1)).float()
+        coarse = self._fuse(inputs, [length // 2 for length in size])
+        return self._classify(coarse, self.final_fuse(inputs[0])).float()
+
+    def _classify(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        """What ``cls_seg`` makes of the enlarged coarse features beside the fine ones.
+
+        A 1x1 convolution and a dropout of whole channels commute with the enlarging, so that the few logits of the
+        coarse features are enlarged, and not their many channels.
+        """
+        coarse_weight, fine_weight = self.conv_seg.weight.split([coarse.shape[1], fine.shape[1]], dim=1)
+        if self.dropout is not None:
+            coarse, fine = self.dropout(coarse), self.dropout(fine)
+        logits = self._resize(F.conv2d(coarse, coarse_weight), fine.shape[2:])
+        return logits + F.conv2d(fine, fine_weight, self.conv_seg.bias)
 
     def _fuse(self, inputs: Sequence[Tensor], size: Sequence[int]) -> Tensor:
         levels = [embed(level) for embed, level in zip(self.embed_layers, inputs, strict=True)]

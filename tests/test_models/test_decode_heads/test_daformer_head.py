@@ -62,14 +62,20 @@ def test_logits_are_float32_under_autocast(levels):
 
 
 def test_final_fusion_works_at_half_size_and_sees_the_first_level_again(levels):
-    head, fused, classified = build(final_fuse=True), [], []
+    head, fused = build(final_fuse=True), []
     head.fuse_layer.register_forward_hook(lambda module, args, output: fused.extend([args[0], output]))
-    head.conv_seg.register_forward_pre_hook(lambda module, args: classified.append(args[0]))
-    assert head(levels).shape == (2, 3, 32, 64)
+    logits = head(levels)
     projection = head.embed_layers[0].proj
     embedded = torch.nn.functional.conv2d(levels[0], projection.weight[:, :, None, None], projection.bias)
     halved = torch.nn.functional.interpolate(embedded, (16, 32), mode='bilinear', align_corners=False)
     torch.testing.assert_close(fused[0][:, :5], halved)
     enlarged = torch.nn.functional.interpolate(fused[1], (32, 64), mode='bilinear', align_corners=False)
-    torch.testing.assert_close(classified[0], torch.cat([enlarged, head.final_fuse(levels[0])], dim=1))
-    assert classified[0].shape[1] == 8 + 2  # channels, and a quarter of them
+    classified = torch.cat([enlarged, head.final_fuse(levels[0])], dim=1)
+    assert classified.shape[1] == 8 + 2  # channels, and a quarter of them
+    torch.testing.assert_close(logits, head.conv_seg(classified))
+
+
+def test_final_fusion_drops_channels_in_training_alone(levels):
+    head = build(final_fuse=True, dropout_ratio=0.5)
+    assert not head(levels).equal(head(levels))
+    assert head.eval()(levels).equal(head(levels))
