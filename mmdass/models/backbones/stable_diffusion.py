@@ -32,6 +32,13 @@ class StableDiffusionOutput:
     latents: Tensor
     decoded: Tensor | None
 
+    def halves(self) -> tuple['StableDiffusionOutput', 'StableDiffusionOutput']:
+        """The outputs of the first and of the second half of the batch."""
+        features = zip(*(feature.chunk(2) for feature in self.features), strict=True)
+        decoded = (None, None) if self.decoded is None else self.decoded.chunk(2)
+        first, second = map(StableDiffusionOutput, features, self.latents.chunk(2), decoded)
+        return first, second
+
 
 @MODELS.register_module()
 class StableDiffusionBackbone(StableDiffusionRecipe, BaseModule):

@@ -10,7 +10,7 @@ from torch import Tensor
 from mmdass.registry import MODELS
 from mmdass.structures import PseudoLabel, SelfTrainingStep
 
-from ..backbones.stable_diffusion import StableDiffusionBackbone
+from ..backbones.stable_diffusion import StableDiffusionBackbone, StableDiffusionOutput
 from ..utils.finite_check import NonFiniteError
 from ..utils.mixing import paste
 from ..utils.padding import ignore_padding
@@ -62,14 +62,16 @@ class MADM(SelfTraining):
         latents = self.encode(images, data_samples)
 
         # The student goes first: a teacher's pass through the shared UNet would fill autocast's cache without a graph.
-        losses = self.branch_loss('source', latents['source'], label, painted=latents.get('painted'))
+        both = self.segmentor.backbone.forward_latents(torch.cat([latents['source'], latents['mix']]))
+        source_output, mix_output = both.halves()
+        losses = self.branch_loss('source', source_output, label, painted=latents.get('painted'))
         timestep = self.pseudo_labeler.timestep(self.iteration, self.generator('timestep'))
         pseudo = self.pseudo_label_latents(latents['target'], timestep)
         ignore_padding(pseudo, data_samples['target'])
         mixed_label, weight = self.mix_labels(mask, label, pseudo)
         painted = self.encode(dict(painted=self.paint('mix', mixed_label)), data_samples).get('painted')
         latent_weight = pseudo.weight if painted is not None and self.latent_palette_head.weigh_pasted else weight
-        losses |= self.branch_loss('mix', latents['mix'], mixed_label, weight, painted, latent_weight)
+        losses |= self.branch_loss('mix', mix_output, mixed_label, weight, painted, latent_weight)
         losses |= self.term_losses(SelfTrainingStep(source, target, label, pseudo, features=()))
 
         self.keep_panels('source', True, image=source, label=label)
@@ -80,7 +82,7 @@ class MADM(SelfTraining):
     def branch_loss(
         self,
         branch: str,
-        latents: Tensor,
+        output: StableDiffusionOutput,
         label: Tensor,
         weight: Tensor | None = None,
         painted: Tensor | None = None,
@@ -90,13 +92,12 @@ class MADM(SelfTraining):
 
         Args:
             branch: 'source', 'mix' or 'masked'.
-            latents: (N, 4, H/8, W/8), the encoded images.
+            output: What the UNet makes of the branch's images.
             label: (N, H, W) in 0..classes-1, or 255.
             weight: (N, H, W), weight of each pixel's classification; None: 1, or what the head's own sampler says.
             painted: (N, 4, H/8, W/8), the encoded painted label; None leaves LPLR out.
             latent_weight: (N, H, W), weight of each pixel's regression, 1 if None; ignored pixels weigh nothing.
         """
-        output = self.segmentor.backbone.forward_latents(latents)
         features = self.segmentor.neck(output.features) if self.segmentor.with_neck else output.features
         if weight is not None:
             label, weight = self.ignore_or_weigh(label, weight)
@@ -114,7 +115,8 @@ class MADM(SelfTraining):
 
     def student_loss(self, branch: str, images: Tensor, label: Tensor, weight: Tensor) -> dict[str, Tensor]:
         """The student's losses on images (N, 3, H, W), without LPLR."""
-        return self.branch_loss(branch, self.segmentor.backbone.encode(images), label, weight)
+        backbone = self.segmentor.backbone
+        return self.branch_loss(branch, backbone.forward_latents(backbone.encode(images)), label, weight)
 
     @torch.no_grad()
     def pseudo_label_latents(self, latents: Tensor, timestep: int) -> PseudoLabel:
