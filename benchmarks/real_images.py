@@ -23,15 +23,15 @@ from mmdass.utils.config import load_config
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 CAMVID = dict(source='camvid_rgb/train', raw_labels='camvid11', class_mapping='camvid_to_street7', space='street7')
-TASKS: dict[str, dict] = dict(  # folders of the source, the target and its labelled images, ids, classes, loader
-    camvid_to_thermal=dict(CAMVID, target='roadscene_thermal/train', val='roadscene_thermal/val'),
-    camvid_to_events=dict(CAMVID, target='camvid_events_sim/train', val='camvid_events_sim/val'),
-    camvid_to_dusk=dict(CAMVID, target='camvid_dusk/train', val='camvid_dusk/val'),
+TASKS: dict[str, dict] = dict(  # folders of source, target and its labelled images, ids, classes, loader, MADM's config
+    camvid_to_thermal=dict(CAMVID, target='roadscene_thermal/train', val='roadscene_thermal/val', madm='toy_infrared'),
+    camvid_to_events=dict(CAMVID, target='camvid_events_sim/train', val='camvid_events_sim/val', madm='toy_event'),
+    camvid_to_dusk=dict(CAMVID, target='camvid_dusk/train', val='camvid_dusk/val', madm='toy_infrared'),
     nyu_to_depth=dict(
         source='nyu_depth/train_rgb', target='nyu_depth/train_depth', val='nyu_depth/val_depth',
         raw_labels=dict(classes=LabelSpace.get('nyu40').classes[:39], void_ids=(39,)),  # from 0 in these files
         class_mapping={name: to for name, to in CLASS_MAPPINGS['nyu40_to_nyu13'].items() if name != 'otherprop'},
-        space='nyu13', loader=dict(type='LoadDepth', unit=1 / 25.5, coding='inverse')))
+        space='nyu13', madm='toy_depth', loader=dict(type='LoadDepth', unit=1 / 25.5, coding='inverse')))
 ROWS = ('segformer_source_only', 'segformer', 'segformer_loose', 'madm_source_only', 'madm')
 
 
@@ -57,7 +57,7 @@ def configure(data: Path, task: dict, row: str, iterations: int) -> Config:
     """The config of a row: the template's data, the toy's schedule, SegFormer-B0 or the toy's MADM."""
     cfg = load_config(
         CONFIGS / 'self_training/custom_modality.py', dict(source_root=f'{data}/', target_root=f'{data}/'))
-    toy = load_config(CONFIGS / 'madm/toy_event.py')
+    toy = load_config(CONFIGS / f'madm/{task["madm"]}.py')
     set_data(cfg, task)
     cfg.model.segmentor.backbone.init_cfg = None  # ImageNet's weights are not at hand
     cfg.model.data_preprocessor.source.update(mean=[127.5] * 3, std=[127.5] * 3)

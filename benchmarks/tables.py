@@ -28,6 +28,22 @@ ADAPTATION = dict(
     madm_without_dplg='MADM without DPLG', madm_without_lplr='MADM without LPLR', madm='MADM',
     oracle="the target's labels (oracle)")
 WEIGHT_1 = dict(weight_1='MADM, LPLR with weight 1 instead of 20')
+PRIORS = dict(
+    random_unet='random weights', madm='toy-sd', adapters='toy-sd, adapters of rank 8 alone',
+    frozen_random_unet='random weights, frozen', frozen_unet='toy-sd, frozen')
+STARTS = dict(
+    madm_without_dplg='0 (no DPLG)', start_10='10', start_30='30', madm='60, as in `depth.py`', start_120='120',
+    start_200='200')
+NOISE_ENDS = dict(
+    madm_without_dplg='at once (no DPLG)', noise_for_a_quarter='a quarter', madm='half, as in `depth.py`',
+    noise_to_the_end='to the end')
+LPLR = dict(
+    madm_without_lplr='0 (no LPLR)', **{f'weight_{weight}': f'{weight}, source' for weight in (1, 3, 10, 20)},
+    madm='1, both, as in `depth.py`', **{f'both_{weight}': f'{weight}, both' for weight in (3, 10, 20)},
+    without_s0='1, both, without s0')
+VOLUMES = dict(
+    source_only='none (source only)', images_200='10 %', images_500='25 %', images_1000='50 %',
+    madm='100 %, 2000 images')
 GUIDES = dict(
     segformer_300="the toy's g, 300 iterations", segformer_1200='the same, 1200 iterations',
     unet_1200='a U-Net, 1200 iterations')
@@ -170,7 +186,13 @@ TABLES: dict[str, Callable[[], str]] = dict(
     toy_methods=toy_methods, toy_methods_depth=partial(scores, 'toy_methods/depth', METHODS),
     toy_weights=partial(scores, 'toy_methods/event', WEIGHTS), real_images=real_images,
     toy_event=partial(scores, 'toy_adaptation/event', ADAPTATION | WEIGHT_1),
-    toy_depth=partial(scores, 'toy_adaptation/depth', ADAPTATION))
+    toy_depth=partial(scores, 'toy_adaptation/depth', ADAPTATION),
+    toy_infrared=partial(scores, 'toy_adaptation/infrared', ADAPTATION),
+    toy_prior=partial(scores, 'toy_adaptation/depth', PRIORS),
+    toy_start=partial(scores, 'toy_adaptation/depth', STARTS),
+    toy_noise_end=partial(scores, 'toy_adaptation/depth', NOISE_ENDS),
+    toy_lplr=partial(scores, 'toy_adaptation/depth', LPLR),
+    toy_volume=partial(scores, 'toy_adaptation/depth', VOLUMES))
 
 if __name__ == '__main__':
     PAGE.write_text(fill(PAGE.read_text()))
