@@ -1,4 +1,4 @@
-"""Draw what DPLG's first timestep and LPLR's weight do, from what toy_adaptation.py has stored of depth.
+"""Draw what DPLG's first timestep and LPLR's weight do, from what toy_adaptation.py has stored of infrared.
 
     python benchmarks/draw_sweeps.py   # docs/images/toy_sweeps.png
 
@@ -15,7 +15,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 ROOT = Path(__file__).parents[1]
-TIMESTEPS = {'madm_without_dplg': 0, 'start_10': 10, 'start_30': 30, 'madm': 60, 'start_120': 120, 'start_200': 200}
+TIMESTEPS = {
+    'madm_without_dplg': 0, 'start_10': 10, 'start_30': 30, 'madm': 50, 'start_60': 60, 'start_120': 120,
+    'start_200': 200}
 WEIGHTS = {
     'source': {'madm_without_lplr': 0, 'weight_1': 1, 'weight_3': 3, 'weight_10': 10, 'weight_20': 20},
     'source and mixed images': {'madm_without_lplr': 0, 'madm': 1, 'both_3': 3, 'both_10': 10, 'both_20': 20}}
@@ -24,16 +26,16 @@ WEIGHTS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.parse_args()
-    folder = ROOT / 'benchmarks/results/toy_adaptation/depth'
+    folder = ROOT / 'benchmarks/results/toy_adaptation/infrared'
     figure = Figure(figsize=(12, 3.2), layout='constrained')
     scores, labels, weights = figure.subplots(1, 3)
     for role in ('student', 'teacher'):
         draw(scores, stored(folder, TIMESTEPS, lambda run, role=role: run['scores'][f'{role}/mIoU']), role)
-    draw(labels, stored(folder, TIMESTEPS, lambda run: 100 * right_while_noisy(run)), 'right')
+    draw(labels, stored(folder, TIMESTEPS, lambda run: 100 * right_at_first(run)), 'right')
     for branches, rows in WEIGHTS.items():
         draw(weights, stored(folder, rows, lambda run: run['scores']['student/mIoU']), branches)
     scores.set(title='mIoU', xlabel="DPLG's first timestep", ylabel='%')
-    labels.set(title='pixels labelled right while there is noise', xlabel="DPLG's first timestep")
+    labels.set(title='pixels labelled right in the first half', xlabel="DPLG's first timestep")
     weights.set(title='mIoU of the student', xlabel="LPLR's weight")
     scores.legend(frameon=False)
     weights.legend(frameon=False)
@@ -47,8 +49,8 @@ def stored(folder: Path, rows: dict[str, int], measure: Callable[[dict], float])
     return {place: [measure(run) for run in seeds] for place, seeds in runs.items() if seeds}
 
 
-def right_while_noisy(run: dict) -> float:
-    """The share of pixels that the teacher labelled right in the first half, while `depth.py` has noise."""
+def right_at_first(run: dict) -> float:
+    """The share of pixels that the teacher labelled right in the first half of the training."""
     return mean(right for iteration, right, _ in run['pseudo_labels'] if 2 * iteration <= run['iterations'])
 
 
