@@ -78,7 +78,7 @@ class PseudoLabelAccuracy(Hook):
         label = torch.cat([sample.gt_sem_seg.data for sample in data_batch['target']['data_samples']])
         right = share_right(model.panels['target/pseudo_label'], label)
         self.curve.append((runner.iter + 1, right, float(outputs['pseudo/confident'])))
-        if model.latent_palette_head is not None:
+        if model.latent_palette_head is not None and 'target/palette' in model.panels:  # decoded for s0 alone
             nearest = nearest_class(model.panels['target/palette'], model.latent_palette_head)
             self.painted.append((runner.iter + 1, share_right(nearest, label)))
 
