@@ -1,4 +1,4 @@
-"""Draw what DPLG's first timestep and LPLR's weight do, from what toy_adaptation.py has stored of infrared.
+"""Draw what DPLG's first timestep and LPLR's weight do, from what toy_adaptation.py has stored of depth.
 
     python benchmarks/draw_sweeps.py   # docs/images/toy_sweeps.png
 
@@ -16,8 +16,7 @@ from matplotlib.figure import Figure
 
 ROOT = Path(__file__).parents[1]
 TIMESTEPS = {
-    'madm_without_dplg': 0, 'start_10': 10, 'start_30': 30, 'madm': 50, 'start_60': 60, 'start_120': 120,
-    'start_200': 200}
+    'madm_without_dplg': 0, 'start_10': 10, 'start_30': 30, 'madm': 60, 'start_120': 120, 'start_200': 200}
 WEIGHTS = {
     'source': {'madm_without_lplr': 0, 'weight_1': 1, 'weight_3': 3, 'weight_10': 10, 'weight_20': 20},
     'source and mixed images': {'madm_without_lplr': 0, 'madm': 1, 'both_3': 3, 'both_10': 10, 'both_20': 20}}
@@ -26,7 +25,7 @@ WEIGHTS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.parse_args()
-    folder = ROOT / 'benchmarks/results/toy_adaptation/infrared'
+    folder = ROOT / 'benchmarks/results/toy_adaptation/depth'
     figure = Figure(figsize=(12, 3.2), layout='constrained')
     scores, labels, weights = figure.subplots(1, 3)
     for role in ('student', 'teacher'):

@@ -32,14 +32,14 @@ PRIORS = dict(
     random_unet='random weights', madm='toy-sd', adapters='toy-sd, adapters of rank 8 alone',
     frozen_random_unet='random weights, frozen', frozen_unet='toy-sd, frozen')
 STARTS = dict(
-    madm_without_dplg='0 (no DPLG)', start_10='10', start_30='30', madm='50, as in `infrared.py`', start_60='60',
-    start_120='120', start_200='200')
+    madm_without_dplg='0 (no DPLG)', start_10='10', start_30='30', madm='60, as in `depth.py`', start_120='120',
+    start_200='200')
 NOISE_ENDS = dict(
-    madm_without_dplg='at once (no DPLG)', noise_for_a_quarter='a quarter', noise_for_half='half',
-    madm='four fifths, as in `infrared.py`', noise_to_the_end='all')
+    madm_without_dplg='at once (no DPLG)', noise_for_a_quarter='a quarter', madm='half, as in `depth.py`',
+    noise_to_the_end='all')
 LPLR = dict(
     madm_without_lplr='0 (no LPLR)', **{f'weight_{weight}': f'{weight}, source' for weight in (1, 3, 10, 20)},
-    madm='1, both, as in `infrared.py`', **{f'both_{weight}': f'{weight}, both' for weight in (3, 10, 20)},
+    madm='1, both, as in `depth.py`', **{f'both_{weight}': f'{weight}, both' for weight in (3, 10, 20)},
     without_s0='1, both, without s0')
 VOLUMES = dict(
     source_only='none (source only)', images_200='10 %', images_500='25 %', images_1000='50 %',
@@ -199,11 +199,11 @@ TABLES: dict[str, Callable[[], str]] = dict(
     toy_event=partial(scores, 'toy_adaptation/event', ADAPTATION | WEIGHT_1),
     toy_depth=partial(scores, 'toy_adaptation/depth', ADAPTATION),
     toy_infrared=partial(scores, 'toy_adaptation/infrared', ADAPTATION),
-    toy_prior=partial(scores, 'toy_adaptation/infrared', PRIORS),
-    toy_start=partial(scores, 'toy_adaptation/infrared', STARTS),
-    toy_noise_end=partial(scores, 'toy_adaptation/infrared', NOISE_ENDS),
-    toy_lplr=partial(scores, 'toy_adaptation/infrared', LPLR),
-    toy_volume=partial(scores, 'toy_adaptation/infrared', VOLUMES))
+    toy_prior=partial(scores, 'toy_adaptation/depth', PRIORS),
+    toy_start=partial(scores, 'toy_adaptation/depth', STARTS),
+    toy_noise_end=partial(scores, 'toy_adaptation/depth', NOISE_ENDS),
+    toy_lplr=partial(scores, 'toy_adaptation/depth', LPLR),
+    toy_volume=partial(scores, 'toy_adaptation/depth', VOLUMES))
 
 if __name__ == '__main__':
     PAGE.write_text(fill(PAGE.read_text()))
