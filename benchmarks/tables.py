@@ -40,7 +40,7 @@ NOISE_ENDS = dict(
 LPLR = dict(
     madm_without_lplr='0 (no LPLR)', **{f'weight_{weight}': f'{weight}, source' for weight in (1, 3, 10, 20)},
     madm='1, both, as in `depth.py`', **{f'both_{weight}': f'{weight}, both' for weight in (3, 10, 20)},
-    without_s0='1, both, without s0')
+    trained_tail="1, both, the U-Net's last layer trained, too", without_s0='1, both, without s0')
 VOLUMES = dict(
     source_only='none (source only)', images_200='10 %', images_500='25 %', images_1000='50 %',
     madm='100 %, 2000 images')
