@@ -26,6 +26,7 @@ ARMS = dict(
 ADAPTATION = dict(
     constant='the most likely class at each position', source_only='source only', self_training='self-training',
     madm_without_dplg='MADM without DPLG', madm_without_lplr='MADM without LPLR', madm='MADM',
+    frozen_tail="MADM, the U-Net's last layer frozen, as released",
     oracle="the target's labels (oracle)")
 WEIGHT_1 = dict(weight_1='MADM, LPLR with weight 1 instead of 20')
 PRIORS = dict(
@@ -40,7 +41,7 @@ NOISE_ENDS = dict(
 LPLR = dict(
     madm_without_lplr='0 (no LPLR)', **{f'weight_{weight}': f'{weight}, source' for weight in (1, 3, 10, 20)},
     madm='1, both, as in `depth.py`', **{f'both_{weight}': f'{weight}, both' for weight in (3, 10, 20)},
-    trained_tail="1, both, the U-Net's last layer trained, too", without_s0='1, both, without s0')
+    frozen_tail="1, both, the U-Net's last layer frozen, as released", without_s0='1, both, without s0')
 VOLUMES = dict(
     source_only='none (source only)', images_200='10 %', images_500='25 %', images_1000='50 %',
     madm='100 %, 2000 images')

@@ -48,7 +48,7 @@ MADM_ROWS: dict[str, dict] = {  # name to what --cfg-options would change
     'noise_to_the_end': {'model.pseudo_labeler.end_iteration': 300},
     **{f'weight_{w}': {f'{LPLR}.source_weight': float(w), f'{LPLR}.mix_weight': 0.0} for w in (1, 3, 10, 20)},
     **{f'both_{w}': {f'{LPLR}.source_weight': float(w), f'{LPLR}.mix_weight': float(w)} for w in (1, 3, 10, 20)},
-    'trained_tail': {f'{BACKBONE}.freeze_tail': False},
+    'frozen_tail': {f'{BACKBONE}.freeze_tail': True},
     'without_s0': {
         f'{BACKBONE}.decode_output': False, 'model.segmentor.neck.in_channels': [32, 48, 64],
         'model.segmentor.neck.out_channels': [64, 64, 64], 'model.segmentor.decode_head.in_channels': [64, 64, 64],

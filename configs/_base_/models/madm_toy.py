@@ -8,7 +8,8 @@ model = dict(
     segmentor=dict(
         backbone=dict(
             pretrained='toy', revision=None,  # shipped: 2.8 M parameters, Stable Diffusion's layout; see configs/prior
-            noise_size=(16, 16), noise_resize='draw'),  # latents are 16 x 16 in training, 16 x 32 in testing
+            noise_size=(16, 16), noise_resize='draw',  # latents are 16 x 16 in training, 16 x 32 in testing
+            freeze_tail=False),  # released: True. So short a training learns to paint by the last layer first
         neck=dict(in_channels=[3, 32, 48, 64], out_channels=levels, channels=16,
                   norm_cfg=dict(type='GN', num_groups=8, requires_grad=True)),
         decode_head=dict(
