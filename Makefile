@@ -17,10 +17,10 @@ export HF_HUB_OFFLINE ?= 1
 # Both trainings at once, one thread each: twice as fast as one after the other with two. They end together, too: a
 # shell's background job does not hear Ctrl+C.
 demo: .venv
-	.venv/bin/python tools/train.py configs/madm/toy_event_source_only.py & source_only=$$!; \
+	.venv/bin/python tools/train.py configs/madm/toy_infrared_source_only.py & source_only=$$!; \
 	trap 'kill $$source_only 2>/dev/null' EXIT INT TERM; \
-	.venv/bin/python tools/train.py configs/madm/toy_event.py && wait $$source_only
-	.venv/bin/python -m mmdass report work_dirs/toy_event_source_only work_dirs/toy_event
+	.venv/bin/python tools/train.py configs/madm/toy_infrared.py && wait $$source_only
+	.venv/bin/python -m mmdass report work_dirs/toy_infrared_source_only work_dirs/toy_infrared
 
 test: .venv
 	.venv/bin/python $(PYTEST)

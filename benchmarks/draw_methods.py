@@ -1,6 +1,6 @@
 """The pictures of docs/methods.md, from models that were trained in the toy world.
 
-    python benchmarks/draw_methods.py madm --run work_dirs/toy_event
+    python benchmarks/draw_methods.py madm --run work_dirs/toy_infrared
     python benchmarks/draw_methods.py ptl --run work_dirs/toy
 """
 
@@ -39,9 +39,9 @@ def main() -> None:
 
 @torch.no_grad()
 def pseudo_labelling(run: Path) -> dict[str, Tensor]:
-    """DPLG and LPLR: what the teacher sees, says and paints of one event image at several timesteps."""
-    config = ROOT / 'configs/madm/toy_event.py'
-    model = load_segmentor(config, run / 'iter_300.pth')
+    """DPLG and LPLR: what the teacher sees, says and paints of one infrared image at several timesteps."""
+    config = ROOT / 'configs/madm/toy_infrared.py'
+    model = load_segmentor(config, run / 'iter_600.pth')
     sample = DATASETS.build(load_config(config).val_dataloader.dataset)[SAMPLE]
     image = model.data_preprocessor(pseudo_collate([sample]), False)['inputs']
     panels = {'target/image': image[0], 'target/ground_truth': sample['data_samples'].gt_sem_seg.data[0]}

@@ -44,7 +44,7 @@ MADM_ROWS: dict[str, dict] = {  # name to what --cfg-options would change
     'tenth_of_the_lr': {'optim_wrapper.paramwise_cfg.custom_keys': {'backbone.unet': dict(lr_mult=0.1)}},
     'adapters': {f'{BACKBONE}.lora': dict(rank=8)},
     **{f'start_{t}': {'model.pseudo_labeler.start_timestep': (t, t + 1)} for t in (10, 30, 60, 120, 200)},
-    'noise_for_a_quarter': {'model.pseudo_labeler.end_iteration': 75},  # of 300, as the configs count
+    'noise_for_a_quarter': {'model.pseudo_labeler.end_iteration': 75},  # of 300, as toy_depth.py counts
     'noise_to_the_end': {'model.pseudo_labeler.end_iteration': 300},
     **{f'weight_{w}': {f'{LPLR}.source_weight': float(w), f'{LPLR}.mix_weight': 0.0} for w in (1, 3, 10, 20)},
     **{f'both_{w}': {f'{LPLR}.source_weight': float(w), f'{LPLR}.mix_weight': float(w)} for w in (1, 3, 10, 20)},

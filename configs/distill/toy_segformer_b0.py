@@ -1,4 +1,4 @@
-# The MADM of `make demo`, distilled into SegFormer-B0 on the toy world, on two CPU cores.
+# The MADM of toy_event.py, distilled into SegFormer-B0 on the toy world, on two CPU cores.
 #   python tools/train.py configs/madm/toy_event.py
 #   python tools/train.py configs/distill/toy_segformer_b0.py
 

@@ -1,4 +1,4 @@
-# MADM on the toy world: RGB -> events, small, on two CPU cores. `make demo` runs it.
+# MADM on the toy world: RGB -> events, small, on two CPU cores.
 
 _base_ = [
     '../_base_/datasets/toy_event.py',

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .safe_image import MAX_BYTES
 
-_TOY_RUNS = ('toy_event', 'toy_event_source_only')
+_TOY_RUNS = ('toy_infrared', 'toy_infrared_source_only')
 _TOY_TRANSLATOR = 'mmdass::sgg_ptl/toy.py'
 _WEIGHTS = Path(__file__).parents[1] / 'models/weights'
 _SHIPPED = ('mmdass::madm/toy_event_lora.py', str(_WEIGHTS / 'toy_event_lora.pth'))

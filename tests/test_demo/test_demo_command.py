@@ -21,9 +21,9 @@ def write(path, text='') -> None:
 
 
 def test_it_shows_what_make_demo_left_even_in_a_moved_folder(folder):
-    write(folder / 'work_dirs/toy_event/last_checkpoint', '/elsewhere/work_dirs/toy_event/iter_300.pth')
+    write(folder / 'work_dirs/toy_infrared/last_checkpoint', '/elsewhere/work_dirs/toy_infrared/iter_600.pth')
     first, last = command._models(None).items()
-    assert first == ('toy_event', ('mmdass::madm/toy_event.py', 'work_dirs/toy_event/iter_300.pth'))
+    assert first == ('toy_infrared', ('mmdass::madm/toy_infrared.py', 'work_dirs/toy_infrared/iter_600.pth'))
     assert 'shipped' in last[0]
 
 
