@@ -2,7 +2,7 @@
 
 From what toy_adaptation.py has stored.
 
-    python benchmarks/draw_pseudo_labels.py depth   # docs/images/toy_pseudo_labels.png
+    python benchmarks/draw_pseudo_labels.py infrared   # docs/images/toy_pseudo_labels.png
 """
 
 import argparse
@@ -41,7 +41,7 @@ def main() -> None:
 
 def stored(folder: Path, row: str, name: str) -> np.ndarray:
     """A curve of each seed (S, N, columns), the iteration first."""
-    return np.array([json.loads(path.read_text())[name] for path in sorted(folder.glob(f'{row}_[0-9].json'))])
+    return np.array([json.loads(path.read_text())[name] for path in sorted(folder.glob(f'{row}_[0-9]*.json'))])
 
 
 def draw(axes: Axes, iterations: np.ndarray, shares: np.ndarray, title: str) -> None:

@@ -1,4 +1,4 @@
-"""Draw what DPLG's first timestep and LPLR's weight do, from what toy_adaptation.py has stored of depth.
+"""Draw what DPLG's first timestep and LPLR's weight do, from what toy_adaptation.py has stored of infrared.
 
     python benchmarks/draw_sweeps.py   # docs/images/toy_sweeps.png
 
@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 ROOT = Path(__file__).parents[1]
 TIMESTEPS = {
-    'madm_without_dplg': 0, 'start_10': 10, 'start_30': 30, 'madm': 60, 'start_120': 120, 'start_200': 200}
+    'madm_without_dplg': 0, 'start_10': 10, 'start_30': 30, 'madm': 50, 'start_120': 120, 'start_200': 200}
 WEIGHTS = {
     'source': {'madm_without_lplr': 0, 'weight_1': 1, 'weight_3': 3, 'weight_10': 10, 'weight_20': 20},
     'source and mixed images': {'madm_without_lplr': 0, 'madm': 1, 'both_3': 3, 'both_10': 10, 'both_20': 20}}
@@ -25,7 +25,7 @@ WEIGHTS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.parse_args()
-    folder = ROOT / 'benchmarks/results/toy_adaptation/depth'
+    folder = ROOT / 'benchmarks/results/toy_adaptation/infrared'
     figure = Figure(figsize=(12, 3.2), layout='constrained')
     scores, labels, weights = figure.subplots(1, 3)
     for role in ('student', 'teacher'):
@@ -43,7 +43,7 @@ def main() -> None:
 
 def stored(folder: Path, rows: dict[str, int], measure: Callable[[dict], float]) -> dict[int, list[float]]:
     """What was measured of each row's seeds, by the row's place on the axis."""
-    runs = {place: [json.loads(path.read_text()) for path in sorted(folder.glob(f'{row}_[0-9].json'))]
+    runs = {place: [json.loads(path.read_text()) for path in sorted(folder.glob(f'{row}_[0-9]*.json'))]
             for row, place in rows.items()}
     return {place: [measure(run) for run in seeds] for place, seeds in runs.items() if seeds}
 

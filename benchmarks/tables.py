@@ -33,15 +33,17 @@ PRIORS = dict(
     random_unet='random weights', madm='toy-sd', adapters='toy-sd, adapters of rank 8 alone',
     frozen_random_unet='random weights, frozen', frozen_unet='toy-sd, frozen')
 STARTS = dict(
-    madm_without_dplg='0 (no DPLG)', start_10='10', start_30='30', madm='60, as in `depth.py`', start_120='120',
+    madm_without_dplg='0 (no DPLG)', start_10='10', start_30='30', madm='50, as in `infrared.py`', start_120='120',
     start_200='200')
 NOISE_ENDS = dict(
-    madm_without_dplg='at once (no DPLG)', noise_for_a_quarter='a quarter', madm='half, as in `depth.py`',
+    madm_without_dplg='at once (no DPLG)', noise_for_a_quarter='a quarter', madm='four fifths, as in `infrared.py`',
     noise_to_the_end='all')
 LPLR = dict(
     madm_without_lplr='0 (no LPLR)', **{f'weight_{weight}': f'{weight}, source' for weight in (1, 3, 10, 20)},
-    madm='1, both, as in `depth.py`', **{f'both_{weight}': f'{weight}, both' for weight in (3, 10, 20)},
+    madm='1, both, as in `infrared.py`', **{f'both_{weight}': f'{weight}, both' for weight in (3, 10, 20)},
     frozen_tail="1, both, the U-Net's last layer frozen, as released", without_s0='1, both, without s0')
+NOISE = {f'timestep {timestep}': f'timestep {timestep}' for timestep in (0, 10, 50, 120, 200)}
+PICTURES = {'timestep 0': 's0 as painted', 'grey': 'grey', 'true': 'the true label'}
 VOLUMES = dict(
     source_only='none (source only)', images_200='10 %', images_500='25 %', images_1000='50 %',
     madm='100 %, 2000 images')
@@ -109,15 +111,17 @@ def toy_latents() -> str:
         for row in rows])
 
 
-def toy_s0() -> str:
-    """Rows of benchmarks/toy_s0.py: mIoU with other pictures for s0, of RGB and of the target."""
-    rows = []
-    for path in sorted((RESULTS / 'toy_s0').glob('*.json')):
+def toy_probes(probes: dict[str, str], rows: dict[str, str]) -> str:
+    """Rows of benchmarks/toy_probes.py: mIoU of trained networks where something that they see is changed."""
+    lines = []
+    for path in sorted((RESULTS / 'toy_probes').glob('*.json')):
         run = json.loads(path.read_text())
-        for domain, scores in run['scores'].items():
-            rows.append([f'{run["modality"]}, tested on {domain}', *(_spread(seeds, 1) for seeds in scores.values()),
-                         str(len(run['seeds']))])
-    return _table(['MADM of RGB to', 's0 as painted', 'grey', 'the true label', 'seeds'], rows)
+        for row, title in rows.items():
+            for domain in run['scores'][row][0]:
+                seeds = [seed[domain] for seed in run['scores'][row]]
+                lines.append([f'{title}, tested on {domain}', *(
+                    _spread([scores[probe] for scores in seeds], 1) for probe in probes), str(len(seeds))])
+    return _table(['', *probes.values(), 'seeds'], lines)
 
 
 def toy_profiles() -> str:
@@ -194,17 +198,19 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 TABLES: dict[str, Callable[[], str]] = dict(
     toy_translation=toy_translation, toy_phases=toy_phases, toy_calibration=toy_calibration,
-    toy_guides=toy_guides, toy_profiles=toy_profiles, toy_latents=toy_latents, toy_s0=toy_s0,
+    toy_guides=toy_guides, toy_profiles=toy_profiles, toy_latents=toy_latents,
+    toy_noise=partial(toy_probes, NOISE, dict(source_only='source only', madm='MADM')),
+    toy_s0=partial(toy_probes, PICTURES, dict(madm='MADM')),
     toy_methods=toy_methods, toy_methods_depth=partial(scores, 'toy_methods/depth', METHODS),
     toy_weights=partial(scores, 'toy_methods/event', WEIGHTS), real_images=real_images,
     toy_event=partial(scores, 'toy_adaptation/event', ADAPTATION | WEIGHT_1),
     toy_depth=partial(scores, 'toy_adaptation/depth', ADAPTATION),
     toy_infrared=partial(scores, 'toy_adaptation/infrared', ADAPTATION),
-    toy_prior=partial(scores, 'toy_adaptation/depth', PRIORS),
-    toy_start=partial(scores, 'toy_adaptation/depth', STARTS),
-    toy_noise_end=partial(scores, 'toy_adaptation/depth', NOISE_ENDS),
-    toy_lplr=partial(scores, 'toy_adaptation/depth', LPLR),
-    toy_volume=partial(scores, 'toy_adaptation/depth', VOLUMES))
+    toy_prior=partial(scores, 'toy_adaptation/infrared', PRIORS),
+    toy_start=partial(scores, 'toy_adaptation/infrared', STARTS),
+    toy_noise_end=partial(scores, 'toy_adaptation/infrared', NOISE_ENDS),
+    toy_lplr=partial(scores, 'toy_adaptation/infrared', LPLR),
+    toy_volume=partial(scores, 'toy_adaptation/infrared', VOLUMES))
 
 if __name__ == '__main__':
     PAGE.write_text(fill(PAGE.read_text()))

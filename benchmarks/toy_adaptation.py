@@ -1,7 +1,7 @@
 """What adaptation is worth in the toy world, from RGB to another modality: one row of a table, stored as JSON.
 
-    python benchmarks/toy_adaptation.py event madm --seed 0
-    for row in $(python benchmarks/toy_adaptation.py --list); do python benchmarks/toy_adaptation.py event $row; done
+    python benchmarks/toy_adaptation.py infrared madm --seed 42
+    for row in $(python benchmarks/toy_adaptation.py --list); do python benchmarks/toy_adaptation.py infrared $row; done
     python benchmarks/tables.py   # docs/results.md
 
 Each row is configs/madm/toy_MODALITY.py with something taken away or exchanged, all trained for the same iterations,
@@ -33,6 +33,7 @@ WITHOUT_DPLG = {'model.pseudo_labeler.start_timestep': (0, 1)}
 WITHOUT_LPLR = {LPLR: None}
 RANDOM_UNET = {f'{BACKBONE}.pretrained': None, f'{BACKBONE}.random_init': 'tiny', f'{BACKBONE}.vae': 'toy'}
 FROZEN_UNET = {f'{BACKBONE}.train_unet': False}
+NOISE_SHARES = {'noise_for_a_quarter': 0.25, 'noise_to_the_end': 1.0}  # of the training, how long DPLG acts
 MADM_ROWS: dict[str, dict] = {  # name to what --cfg-options would change
     'madm': {},
     'madm_without_dplg': WITHOUT_DPLG,
@@ -44,8 +45,7 @@ MADM_ROWS: dict[str, dict] = {  # name to what --cfg-options would change
     'tenth_of_the_lr': {'optim_wrapper.paramwise_cfg.custom_keys': {'backbone.unet': dict(lr_mult=0.1)}},
     'adapters': {f'{BACKBONE}.lora': dict(rank=8)},
     **{f'start_{t}': {'model.pseudo_labeler.start_timestep': (t, t + 1)} for t in (10, 30, 60, 120, 200)},
-    'noise_for_a_quarter': {'model.pseudo_labeler.end_iteration': 75},  # of 300, as toy_depth.py counts
-    'noise_to_the_end': {'model.pseudo_labeler.end_iteration': 300},
+    **dict.fromkeys(NOISE_SHARES, {}),  # main() sets their end, which is counted in iterations
     **{f'weight_{w}': {f'{LPLR}.source_weight': float(w), f'{LPLR}.mix_weight': 0.0} for w in (1, 3, 10, 20)},
     **{f'both_{w}': {f'{LPLR}.source_weight': float(w), f'{LPLR}.mix_weight': float(w)} for w in (1, 3, 10, 20)},
     'frozen_tail': {f'{BACKBONE}.freeze_tail': True},
@@ -96,13 +96,15 @@ def nearest_class(picture: Tensor, head: LatentPaletteHead) -> Tensor:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('modality', nargs='?', choices=['event', 'depth', 'infrared'], default='event')
-    args = parse_row(parser, 'toy_adaptation', ROWS, 'madm', iterations=300)
+    parser.add_argument('modality', nargs='?', choices=['event', 'depth', 'infrared'], default='infrared')
+    args = parse_row(parser, 'toy_adaptation', ROWS, 'madm', iterations=600)
     cfg = load_config(
         CONFIGS / f'toy_{args.modality}.py',
         dict(MADM_ROWS.get(args.row, {}), work_dir=str(args.work_dir / args.modality / f'{args.row}_{args.seed}')))
     cfg.randomness.seed = args.seed
     set_iterations(cfg, args.iterations)
+    if args.row in NOISE_SHARES:
+        cfg.model.pseudo_labeler.end_iteration = int(NOISE_SHARES[args.row] * args.iterations)
     write_row(
         args.results / args.modality / f'{args.row}_{args.seed}.json',
         command=f'python benchmarks/toy_adaptation.py {args.modality} {args.row} --seed {args.seed} '

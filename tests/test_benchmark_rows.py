@@ -36,7 +36,7 @@ def test_every_row_is_a_model_and_changes_something(script, modality, as_it_is):
         MODELS.build(cfg.model)
         if cfg.to_dict() == plain:
             unchanged.add(name)
-    assert unchanged == as_it_is
+    assert unchanged == as_it_is | set(rows.NOISE_SHARES)  # which main() sets
 
 
 def test_more_iterations_stretch_dplg_with_them(script):

@@ -67,7 +67,8 @@ class StableDiffusionBackbone(StableDiffusionRecipe, BaseModule):
         lora: Freeze the UNet and train low-rank adapters of its attention layers instead: ``dict(rank=16)``, with
             ``alpha``, ``target_modules``, and, for an adapter each, ``modalities`` and ``frozen``; see
             :func:`add_adapters`. Checkpoints then hold the adapters and the hash of the UNet, but not the UNet.
-        freeze_tail: Keep ``conv_norm_out`` and ``conv_out`` frozen, as MADM's code does.
+        freeze_tail: Keep ``conv_norm_out`` and ``conv_out`` frozen, as MADM's code does. Trained, they learn by LPLR
+            alone: without it, several GPUs need ``find_unused_parameters=True``.
         vae_dtype: Precision of the VAE; float16 overflows on some images.
         with_cp: Gradient checkpointing in the UNet: less memory for one more forward pass.
         init_cfg: MMEngine's initialisation config.
