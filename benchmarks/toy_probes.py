@@ -3,7 +3,7 @@
     python benchmarks/toy_probes.py infrared   # after toy_adaptation.py has trained the rows source_only and madm
     python benchmarks/tables.py                # docs/results.md
 
-Nothing is trained. `timestep 50` is the score where the student sees what DPLG's teacher sees at the start, `timestep 0`
+Nothing is trained. `timestep 50` is the score where the student sees what the teacher sees at the start, `timestep 0`
 the one it was trained for. s0 is the decoded picture of what the U-Net paints: `grey` takes it away; `true` puts the
 label there, painted and through the VAE, as if LPLR had been learned without fault.
 """
