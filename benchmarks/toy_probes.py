@@ -88,7 +88,7 @@ def score(model: BaseSegmentor, batches: DataLoader, picture: Picture | None = N
                 backbone.decode = lambda latents, label=label: picture(backbone, decode(latents), label)
             evaluator.process(data_samples=model.test_step(batch), data_batch=batch)
     finally:
-        backbone.decode = decode
+        vars(backbone).pop('decode', None)
         noise.remove()
     return float(evaluator.evaluate(len(batches.dataset))['mIoU'])
 

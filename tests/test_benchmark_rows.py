@@ -83,3 +83,24 @@ def test_rows_of_other_lengths_are_not_averaged(script, tmp_path, monkeypatch):
     assert '| MADM | 5.0 ± 7.1 | - | 2 |' in table
     with pytest.raises(ValueError, match=r'trained for \[300, 600\] iterations'):
         tables.scores('', dict(madm='MADM'))
+
+
+@pytest.mark.slow
+def test_probes_change_what_is_seen_and_leave_the_network_as_it_was(script):
+    init_default_scope('mmdass')
+    probes = script('toy_probes')
+    cfg = load_config(ROOT / 'configs/madm/toy_infrared.py')
+    cfg.val_dataloader.dataset.num_images = 2
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model).eval()
+    seen, pictures = [], []
+    model.segmentor.backbone.register_forward_hook(
+        lambda module, args, kwargs, features: (seen.append(kwargs['timestep']), pictures.append(features[0])),
+        with_kwargs=True)
+    scores = probes.probe(model, cfg, probes.PICTURES)
+    assert list(scores) == ['rgb', 'infrared']
+    assert list(scores['rgb']) == [*(f'timestep {step}' for step in probes.TIMESTEPS), 'grey', 'true']
+    assert seen == 2 * [*(step for step in probes.TIMESTEPS for _ in range(2)), 0, 0, 0, 0]
+    painted, grey, true = pictures[0], pictures[10], pictures[12]
+    assert not grey.any() and not torch.equal(painted, true)
+    assert 'decode' not in vars(model.segmentor.backbone)
