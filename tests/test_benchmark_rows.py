@@ -94,9 +94,12 @@ def test_probes_change_what_is_seen_and_leave_the_network_as_it_was(script):
     torch.manual_seed(0)
     model = MODELS.build(cfg.model).eval()
     seen, pictures = [], []
-    model.segmentor.backbone.register_forward_hook(
-        lambda module, args, kwargs, features: (seen.append(kwargs['timestep']), pictures.append(features[0])),
-        with_kwargs=True)
+
+    def look(module, args, kwargs, features):
+        seen.append(kwargs['timestep'])
+        pictures.append(features[0])
+
+    model.segmentor.backbone.register_forward_hook(look, with_kwargs=True)
     scores = probes.probe(model, cfg, probes.PICTURES)
     assert list(scores) == ['rgb', 'infrared']
     assert list(scores['rgb']) == [*(f'timestep {step}' for step in probes.TIMESTEPS), 'grey', 'true']
