@@ -12,6 +12,10 @@ from mmengine.runner import Runner
 
 from mmdass.benchmarks.result import environment
 
+COMMIT = subprocess.run(
+    ['git', 'describe', '--always', '--dirty'], cwd=Path(__file__).parent, capture_output=True, text=True
+).stdout.strip() or None
+
 
 def parse_row(
     parser: argparse.ArgumentParser, table: str, rows: Iterable[str], default: str, iterations: int
@@ -47,9 +51,7 @@ def scores_of(runner: Runner) -> dict[str, float]:
 
 
 def write_row(file: Path, **result: object) -> None:
-    """Store a row with what it was made with, and the commit."""
+    """Store a row with what it was made with, and the commit that the run began with."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    found = subprocess.run(
-        ['git', 'describe', '--always', '--dirty'], cwd=Path(__file__).parent, capture_output=True, text=True)
-    result['environment'] = dict(environment(), commit=found.stdout.strip() or None)
+    result['environment'] = dict(environment(), commit=COMMIT)
     file.write_text(json.dumps(result, indent=1) + '\n')
