@@ -42,10 +42,12 @@ def main() -> None:
 
 
 def stored(folder: Path, rows: dict[str, int], measure: Callable[[dict], float]) -> dict[int, list[float]]:
-    """What was measured of each row's seeds, by the row's place on the axis."""
-    runs = {place: [json.loads(path.read_text()) for path in sorted(folder.glob(f'{row}_[0-9]*.json'))]
-            for row, place in rows.items()}
-    return {place: [measure(run) for run in seeds] for place, seeds in runs.items() if seeds}
+    """What was measured of each row, by the row's place on the axis, of the seeds that all of the rows have."""
+    found = [{path.stem.removeprefix(f'{row}_'): measure(json.loads(path.read_text()))
+              for path in sorted(folder.glob(f'{row}_[0-9]*.json'))} for row in rows]
+    found, places = zip(*((runs, place) for runs, place in zip(found, rows.values(), strict=True) if runs), strict=True)
+    common = set.intersection(*map(set, found))
+    return {place: [runs[seed] for seed in sorted(common)] for place, runs in zip(places, found, strict=True)}
 
 
 def right_at_first(run: dict) -> float:

@@ -1,20 +1,19 @@
-"""Fill the tables of docs/results.md from the results stored beside this file.
+"""Fill the tables of the pages from the results stored beside this file.
 
     python benchmarks/tables.py
 
-A table stands between the lines `<!-- table NAME -->` and `<!-- end -->`; all else in the page is written by hand.
+A table stands between the lines `<!-- table NAME -->` and `<!-- end -->`; all else in the pages is written by hand.
 """
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
-from itertools import product
 from pathlib import Path
 from statistics import mean, stdev
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / 'docs/results.md'
+PAGES = ROOT / 'docs/results.md', ROOT / 'configs/madm/README.md'
 RESULTS = ROOT / 'benchmarks/results'
 BLOCK = re.compile(r'(<!-- table (\w+) -->\n).*?(<!-- end -->)', re.DOTALL)
 
@@ -24,14 +23,17 @@ ARMS = dict(
     ptl='PTL', oracle='the same streets in the real look (oracle)')
 
 ADAPTATION = dict(
-    constant='the most likely class at each position', source_only='source only', self_training='self-training',
-    madm_without_dplg='MADM without DPLG', madm_without_lplr='MADM without LPLR', madm='MADM',
+    constant='the most likely class at each position', source_only='source only',
+    self_training='MADM without both: self-training', madm_without_dplg='MADM without DPLG',
+    madm_without_lplr='MADM without LPLR', madm='MADM',
     frozen_tail="MADM, the U-Net's last layer frozen, as released",
     oracle="the target's labels (oracle)")
 WEIGHT_1 = dict(weight_1='MADM, LPLR with weight 1 instead of 20')
 PRIORS = dict(
-    random_unet='random weights', madm='toy-sd', adapters='toy-sd, adapters of rank 8 alone',
-    frozen_random_unet='random weights, frozen', frozen_unet='toy-sd, frozen')
+    random_unet='a random U-Net', madm='toy-sd',
+    adapters='toy-sd, adapters of rank 8 alone', adapters_without_lplr='the same without LPLR',
+    frozen_unet='toy-sd, frozen', frozen_unet_without_lplr='the same without LPLR',
+    frozen_random_unet='a random U-Net, frozen')
 STARTS = dict(
     madm_without_dplg='0 (no DPLG)', start_10='10', start_30='30', madm='50, as in `infrared.py`', start_120='120',
     start_200='200')
@@ -119,7 +121,7 @@ def toy_probes(probes: dict[str, str], rows: dict[str, str]) -> str:
         for row, title in rows.items():
             for domain in run['scores'][row][0]:
                 seeds = [seed[domain] for seed in run['scores'][row]]
-                lines.append([f'{title}, tested on {domain}', *(
+                lines.append([f'{title.format(run["modality"])}, tested on {domain}', *(
                     _spread([scores[probe] for scores in seeds], 1) for probe in probes), str(len(seeds))])
     return _table(['', *probes.values(), 'seeds'], lines)
 
@@ -134,49 +136,80 @@ def toy_profiles() -> str:
 
 
 def scores(folder: str, titles: dict[str, str]) -> str:
-    """Rows of a script in a folder of results, mean and standard deviation over their seeds.
-
-    Raises:
-        ValueError: They were not trained equally long.
-    """
-    found = {title: runs for row, title in titles.items() if (runs := _runs(folder, row))}
-    lengths = {run['iterations'] for runs in found.values() for run in runs}
-    if len(lengths) > 1:
-        raise ValueError(f'the rows of {folder} were trained for {sorted(lengths)} iterations: one length a folder')
-    rows = [[title, *_student_and_teacher(runs), str(len(runs))] for title, runs in found.items()]
+    """Rows of a script in a folder of results, mean and standard deviation over their seeds."""
+    rows = [[titles[row], *_student_and_teacher(runs), str(len(runs))] for row, runs in _runs(folder, titles).items()]
     return _table(['', 'mIoU', 'of the teacher', 'seeds'], rows)
+
+
+def seeds(folder: str, titles: dict[str, str]) -> str:
+    """The rows seed by seed, student and teacher beside each other."""
+    rows = {titles[row]: {run['seed']: '{} ({})'.format(*_student_and_teacher([run])) for run in runs}
+            for row, runs in _runs(folder, titles).items()}
+    columns = sorted({seed for row in rows.values() for seed in row})
+    return _table(['', *(f'seed {seed}' for seed in columns)], [
+        [title, *(row.get(seed, '').replace(' (-)', '') for seed in columns)] for title, row in rows.items()])
+
+
+def classes(folder: str, titles: dict[str, str]) -> str:
+    """IoU of each class, a column for each row, of the student."""
+    found = _runs(folder, titles)
+    names = [key.split('IoU.')[1] for key in found['source_only'][0]['scores'] if key.startswith('IoU.')]
+    return _table(['IoU', *(titles[row] for row in found)], [
+        [name, *(_spread([_of_student(run, f'IoU.{name}') for run in runs], 1) for runs in found.values())]
+        for name in names])
+
+
+def labels(folder: str, curves: dict[str, tuple[str, str]], interval: int = 100) -> str:
+    """Pixels labelled right over the training, in percent: means over intervals of iterations."""
+    rows = []
+    for title, (row, curve) in curves.items():
+        runs = _runs(folder, [row])[row]
+        stops = range(interval, runs[0]['iterations'] + 1, interval)
+        shares = [[mean(100 * right for iteration, right, *_ in run[curve] if stop - interval < iteration <= stop)
+                   for run in runs] for stop in stops]
+        rows.append([title, *(_spread(share, 1) for share in shares)])
+    return _table(['iterations', *(f'{stop - interval + 1} to {stop}' for stop in stops)], rows)
 
 
 def toy_methods() -> str:
     """Rows of benchmarks/toy_methods.py, mean and standard deviation over their seeds."""
-    rows = []
-    for row, title in METHODS.items():
-        if runs := _runs('toy_methods/event', row):
-            rows.append([
-                title, *_student_and_teacher(runs), str(len(runs)), f'{runs[0]["parameters"] / 1e6:.2f}',
-                f'{mean(run["seconds_per_step"] for run in runs):.2f}',
-                f'{1 / mean(run["seconds_per_image"] for run in runs):.1f}'])
+    rows = [[
+        METHODS[row], *_student_and_teacher(runs), str(len(runs)), f'{runs[0]["parameters"] / 1e6:.2f}',
+        f'{mean(run["seconds_per_step"] for run in runs):.2f}',
+        f'{1 / mean(run["seconds_per_image"] for run in runs):.1f}']
+        for row, runs in _runs('toy_methods/event', METHODS).items()]
     return _table(
         ['', 'mIoU', 'of the teacher', 'seeds', 'million parameters', 'seconds a step', 'images a second'], rows)
 
 
 def real_images() -> str:
     """Rows of benchmarks/real_images.py, mean and standard deviation over their seeds."""
-    rows = []
-    for (task, task_title), (row, title) in product(REAL_TASKS.items(), REAL_ROWS.items()):
-        if runs := _runs(f'real_images/{task}', row):
-            rows.append([task_title, title, *_student_and_teacher(runs), str(runs[0]['iterations']), str(len(runs))])
+    rows = [[task_title, REAL_ROWS[row], *_student_and_teacher(runs), str(runs[0]['iterations']), str(len(runs))]
+            for task, task_title in REAL_TASKS.items() for row, runs in _runs(f'real_images/{task}', REAL_ROWS).items()]
     return _table(['', '', 'mIoU', 'of the teacher', 'iterations', 'seeds'], rows)
 
 
-def _runs(folder: str, row: str) -> list[dict]:
-    return [json.loads(path.read_text()) for path in sorted((RESULTS / folder).glob(f'{row}_[0-9]*.json'))]
+def _runs(folder: str, rows: Iterable[str]) -> dict[str, list[dict]]:
+    """What is stored of these rows, by row, seed after seed.
+
+    Raises:
+        ValueError: They were not trained equally long.
+    """
+    found = {row: [json.loads(path.read_text()) for path in sorted((RESULTS / folder).glob(f'{row}_[0-9]*.json'))]
+             for row in rows}
+    lengths = {run['iterations'] for runs in found.values() for run in runs}
+    if len(lengths) > 1:
+        raise ValueError(f'the rows of {folder} were trained for {sorted(lengths)} iterations: one length a folder')
+    return {row: runs for row, runs in found.items() if runs}
 
 
 def _student_and_teacher(runs: list[dict]) -> list[str]:
-    scores = [run['scores'] for run in runs]
-    return [_spread([score.get('student/mIoU', score.get('mIoU')) for score in scores], 1),
-            _spread([score.get('teacher/mIoU') for score in scores], 1)]
+    return [_spread([_of_student(run, 'mIoU') for run in runs], 1),
+            _spread([run['scores'].get('teacher/mIoU') for run in runs], 1)]
+
+
+def _of_student(run: dict, score: str) -> float | None:
+    return run['scores'].get(f'student/{score}', run['scores'].get(score))
 
 
 def fill(page: str) -> str:
@@ -199,13 +232,19 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 TABLES: dict[str, Callable[[], str]] = dict(
     toy_translation=toy_translation, toy_phases=toy_phases, toy_calibration=toy_calibration,
     toy_guides=toy_guides, toy_profiles=toy_profiles, toy_latents=toy_latents,
-    toy_noise=partial(toy_probes, NOISE, dict(source_only='source only', madm='MADM')),
-    toy_s0=partial(toy_probes, PICTURES, dict(madm='MADM')),
+    toy_noise=partial(toy_probes, NOISE, dict(source_only='source only', madm='MADM for {}')),
+    toy_s0=partial(toy_probes, PICTURES, dict(madm='MADM for {}')),
     toy_methods=toy_methods, toy_methods_depth=partial(scores, 'toy_methods/depth', METHODS),
     toy_weights=partial(scores, 'toy_methods/event', WEIGHTS), real_images=real_images,
     toy_event=partial(scores, 'toy_adaptation/event', ADAPTATION | WEIGHT_1),
     toy_depth=partial(scores, 'toy_adaptation/depth', ADAPTATION),
     toy_infrared=partial(scores, 'toy_adaptation/infrared', ADAPTATION),
+    toy_demo=partial(seeds, 'toy_adaptation/infrared', dict(source_only='source only', madm='MADM')),
+    toy_classes=partial(classes, 'toy_adaptation/infrared', dict(
+        source_only='source only', self_training='self-training', madm='MADM', oracle='oracle')),
+    toy_labels=partial(labels, 'toy_adaptation/infrared', {
+        'with DPLG': ('madm', 'pseudo_labels'), 'without': ('madm_without_dplg', 'pseudo_labels'),
+        'with DPLG, as LPLR paints': ('madm', 'painted_labels')}),
     toy_prior=partial(scores, 'toy_adaptation/infrared', PRIORS),
     toy_start=partial(scores, 'toy_adaptation/infrared', STARTS),
     toy_noise_end=partial(scores, 'toy_adaptation/infrared', NOISE_ENDS),
@@ -213,4 +252,5 @@ TABLES: dict[str, Callable[[], str]] = dict(
     toy_volume=partial(scores, 'toy_adaptation/infrared', VOLUMES))
 
 if __name__ == '__main__':
-    PAGE.write_text(fill(PAGE.read_text()))
+    for page in PAGES:
+        page.write_text(fill(page.read_text()))

@@ -17,6 +17,7 @@ import torch
 from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
 from mmseg.models import BaseSegmentor
+from rows import COMMIT
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -33,6 +34,7 @@ PICTURES: dict[str, Picture] = {
     'grey': lambda backbone, painted, label: torch.zeros_like(painted),
     'true': lambda backbone, painted, label: through_the_vae(backbone, PAINT(label))}
 TIMESTEPS = (0, 10, 50, 120, 200)
+TABLE = Path(__file__).parent / 'results/toy_adaptation'
 
 
 def main() -> None:
@@ -51,12 +53,13 @@ def main() -> None:
         for row, config in dict(source_only=plain, madm=cfg).items():
             checkpoint = args.work_dir / args.modality / f'{row}_{seed}/iter_{args.iterations}.pth'
             scores[row].append(probe(load_segmentor(config, checkpoint), cfg, PICTURES if row == 'madm' else {}))
+            check_agrees(scores[row][-1], TABLE / args.modality / f'{row}_{seed}.json', checkpoint)
     args.results.mkdir(parents=True, exist_ok=True)
     (args.results / f'{args.modality}.json').write_text(json.dumps(dict(
         command=f'python benchmarks/toy_probes.py {args.modality} --seeds {" ".join(map(str, args.seeds))} '
                 f'--iterations {args.iterations}',
         modality=args.modality, iterations=args.iterations, seeds=args.seeds, scores=scores,
-        environment=environment()), indent=1) + '\n')
+        environment=dict(environment(), commit=COMMIT)), indent=1) + '\n')
 
 
 def probe(model: BaseSegmentor, cfg: dict, pictures: dict[str, Picture]) -> dict[str, dict[str, float]]:
@@ -91,6 +94,19 @@ def score(model: BaseSegmentor, batches: DataLoader, picture: Picture | None = N
         vars(backbone).pop('decode', None)
         noise.remove()
     return float(evaluator.evaluate(len(batches.dataset))['mIoU'])
+
+
+def check_agrees(scores: dict[str, dict[str, float]], stored: Path, checkpoint: Path) -> None:
+    """Whether a checkpoint is that of a row in the table.
+
+    Raises:
+        ValueError: Untouched, it does not score what the row says.
+    """
+    row = json.loads(stored.read_text())
+    found = scores[row['modality']]['timestep 0']
+    expected = row['scores'].get('student/mIoU', row['scores'].get('mIoU'))
+    if abs(found - expected) > 0.011:  # both are rounded to hundredths
+        raise ValueError(f'{checkpoint} scores {found:.2f}, but {stored} says {expected:.2f}: of another run')
 
 
 def through_the_vae(backbone: StableDiffusionBackbone, pictures: Tensor) -> Tensor:
