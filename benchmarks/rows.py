@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -45,13 +46,14 @@ def set_iterations(cfg: Config, iterations: int) -> None:
 
 
 def scores_of(runner: Runner) -> dict[str, float]:
-    """The last scores in percent, for each class, too: 'mIoU', 'IoU.road', or 'student/mIoU', 'teacher/IoU.road'."""
-    return {name.removeprefix('val/'): float(values.current())
-            for name, values in runner.message_hub.log_scalars.items() if name.startswith('val/') and 'IoU' in name}
+    """The last scores in percent: 'mIoU', 'IoU.road', or 'student/mIoU', 'teacher/IoU.road'; of the classes there are."""
+    scores = {name.removeprefix('val/'): float(values.current())
+              for name, values in runner.message_hub.log_scalars.items() if name.startswith('val/') and 'IoU' in name}
+    return {name: score for name, score in scores.items() if not math.isnan(score)}  # nan is no JSON
 
 
 def write_row(file: Path, **result: object) -> None:
     """Store a row with what it was made with, and the commit that the run began with."""
     file.parent.mkdir(parents=True, exist_ok=True)
     result['environment'] = dict(environment(), commit=COMMIT)
-    file.write_text(json.dumps(result, indent=1) + '\n')
+    file.write_text(json.dumps(result, indent=1, allow_nan=False) + '\n')
