@@ -46,7 +46,7 @@ def set_iterations(cfg: Config, iterations: int) -> None:
 
 
 def scores_of(runner: Runner) -> dict[str, float]:
-    """The last scores in percent: 'mIoU', 'IoU.road', or 'student/mIoU', 'teacher/IoU.road'; of the classes there are."""
+    """The last scores in percent, of classes there are: 'mIoU', 'IoU.road', or 'student/mIoU', 'teacher/IoU.road'."""
     scores = {name.removeprefix('val/'): float(values.current())
               for name, values in runner.message_hub.log_scalars.items() if name.startswith('val/') and 'IoU' in name}
     return {name: score for name, score in scores.items() if not math.isnan(score)}  # nan is no JSON
