@@ -120,9 +120,9 @@ def toy_probes(probes: dict[str, str], rows: dict[str, str]) -> str:
         run = json.loads(path.read_text())
         for row, title in rows.items():
             for domain in run['scores'][row][0]:
-                seeds = [seed[domain] for seed in run['scores'][row]]
+                found = [seed[domain] for seed in run['scores'][row]]
                 lines.append([f'{title.format(run["modality"])}, tested on {domain}', *(
-                    _spread([scores[probe] for scores in seeds], 1) for probe in probes), str(len(seeds))])
+                    _spread([scores[probe] for scores in found], 1) for probe in probes), str(len(found))])
     return _table(['', *probes.values(), 'seeds'], lines)
 
 

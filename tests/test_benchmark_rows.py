@@ -85,6 +85,35 @@ def test_rows_of_other_lengths_are_not_averaged(script, tmp_path, monkeypatch):
         tables.scores('', dict(madm='MADM'))
 
 
+def test_tables_of_seeds_classes_and_intervals(script, tmp_path, monkeypatch):
+    tables = script('tables')
+    monkeypatch.setitem(tables.labels.__globals__, 'RESULTS', tmp_path)
+    for seed in (1, 2):
+        curve = [(10, 0.1 * seed, 0.0), (20, 0.3 * seed, 0.0), (30, 0.4, 0.0), (40, 0.4, 0.0)]
+        for row, scores in (('source_only', {'mIoU': seed, 'IoU.sky': 0.0}),
+                            ('madm', {'student/mIoU': 5.0, 'teacher/mIoU': 6.0, 'student/IoU.sky': 10.0 * seed})):
+            (tmp_path / f'{row}_{seed}.json').write_text(json.dumps(
+                dict(seed=seed, iterations=40, scores=scores, pseudo_labels=curve)))
+    titles = dict(source_only='plain', madm='MADM')
+    right = tables.labels('', {'right': ('madm', 'pseudo_labels')}, interval=20)
+    assert '| iterations | 1 to 20 | 21 to 40 |' in right
+    assert '| right | 30.0 ± 14.1 | 40.0 ± 0.0 |' in right
+    assert '| sky | 0.0 ± 0.0 | 15.0 ± 7.1 |' in tables.classes('', titles)
+    (tmp_path / 'source_only_2.json').unlink()  # not run yet
+    by_seed = tables.seeds('', titles)
+    assert '| plain | 1.0 |  |' in by_seed
+    assert '| MADM | 5.0 (6.0) | 5.0 (6.0) |' in by_seed
+
+
+def test_probes_refuse_a_checkpoint_of_another_training(script, tmp_path):
+    stored = tmp_path / 'madm_42.json'
+    stored.write_text(json.dumps(dict(modality='infrared', scores={'student/mIoU': 26.17})))
+    check = script('toy_probes').check_agrees
+    check({'infrared': {'timestep 0': 26.17}}, stored, Path('iter_600.pth'))
+    with pytest.raises(ValueError, match=r'iter_600.pth scores 25.17, but .*madm_42.json says 26.17'):
+        check({'infrared': {'timestep 0': 25.17}}, stored, Path('iter_600.pth'))
+
+
 @pytest.mark.slow
 def test_probes_change_what_is_seen_and_leave_the_network_as_it_was(script):
     init_default_scope('mmdass')
