@@ -15,6 +15,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.runner import Runner
 from rows import parse_row, scores_of, set_iterations, write_row
+from toy_adaptation import MADM_ROWS
 
 import mmdass  # noqa: F401, first: its shims must run before mmseg is imported
 from mmdass.datasets.label_presets import CLASS_MAPPINGS
@@ -32,7 +33,8 @@ TASKS: dict[str, dict] = dict(  # folders of source, target and its labelled ima
         raw_labels=dict(classes=LabelSpace.get('nyu40').classes[:39], void_ids=(39,)),  # from 0 in these files
         class_mapping={name: to for name, to in CLASS_MAPPINGS['nyu40_to_nyu13'].items() if name != 'otherprop'},
         space='nyu13', madm='toy_depth', loader=dict(type='LoadDepth', unit=1 / 25.5, coding='inverse')))
-ROWS = ('segformer_source_only', 'segformer', 'segformer_loose', 'madm_source_only', 'madm')
+PARTS = ('self_training', 'madm_without_dplg', 'madm_without_lplr', 'madm')  # of MADM, as in the toy world
+ROWS = ('segformer_source_only', 'segformer', 'segformer_loose', 'madm_source_only', *PARTS)
 
 
 def main() -> None:
@@ -57,13 +59,14 @@ def configure(data: Path, task: dict, row: str, iterations: int) -> Config:
     """The config of a row: the template's data, the toy's schedule, SegFormer-B0 or the toy's MADM."""
     cfg = load_config(
         CONFIGS / 'self_training/custom_modality.py', dict(source_root=f'{data}/', target_root=f'{data}/'))
-    toy = load_config(CONFIGS / f'madm/{task["madm"]}.py')
+    toy = load_config(CONFIGS / f'madm/{task["madm"]}.py', MADM_ROWS.get(row, {}))
     set_data(cfg, task)
     cfg.model.segmentor.backbone.init_cfg = None  # ImageNet's weights are not at hand
     cfg.model.data_preprocessor.source.update(mean=[127.5] * 3, std=[127.5] * 3)
-    if row.startswith('madm'):
+    if not row.startswith('segformer'):
         cfg.model, cfg.custom_hooks = toy.model, toy.custom_hooks
-        cfg.model.latent_palette_head.label_space = task['space']
+        if cfg.model.latent_palette_head is not None:
+            cfg.model.latent_palette_head.label_space = task['space']
     cfg.model.segmentor.decode_head.num_classes = len(LabelSpace.get(task['space']).classes)
     cfg.model.data_preprocessor.source.size = (128, 128)
     if row.endswith('loose'):

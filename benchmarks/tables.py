@@ -64,7 +64,8 @@ REAL_TASKS = dict(
 REAL_ROWS = dict(
     segformer_source_only='SegFormer-B0, source only', segformer='SegFormer-B0, self-training',
     segformer_loose='SegFormer-B0, self-training, threshold 0.8',
-    madm_source_only='toy-sd, source only', madm='toy-sd, MADM')
+    madm_source_only='toy-sd, source only', self_training='toy-sd, MADM without both: self-training',
+    madm_without_dplg='toy-sd, MADM without DPLG', madm_without_lplr='toy-sd, MADM without LPLR', madm='toy-sd, MADM')
 
 
 def toy_translation() -> str:
