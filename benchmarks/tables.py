@@ -114,6 +114,20 @@ def toy_latents() -> str:
         for row in rows])
 
 
+def toy_vae() -> str:
+    """Kinds of pictures in benchmarks/toy_vae.py's results."""
+    rows = json.loads((RESULTS / 'toy_vae.json').read_text())['rows']
+    return _table(['', 'error', 'saturation', 'restored', 'changed by taking the colours away', "latents' deviation"], [
+        [kind, *(f'{row[key]:.1f}' for key in ('error', 'saturation', 'restored_saturation')),
+         f'{100 * row["changed_by_grey"]:.0f} %', f'{row["latents_std"]:.2f}'] for kind, row in rows.items()])
+
+
+def toy_painted() -> str:
+    """Classes of painted labels that survive the VAE, of the same results."""
+    kept = json.loads((RESULTS / 'toy_vae.json').read_text())['classes_kept']
+    return _table(['', *kept], [['% of its pixels', *(f'{share:.0f}' for share in kept.values())]])
+
+
 def toy_probes(probes: dict[str, str], rows: dict[str, str]) -> str:
     """Rows of benchmarks/toy_probes.py: mIoU of trained networks where something that they see is changed."""
     lines = []
@@ -233,6 +247,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 TABLES: dict[str, Callable[[], str]] = dict(
     toy_translation=toy_translation, toy_phases=toy_phases, toy_calibration=toy_calibration,
     toy_guides=toy_guides, toy_profiles=toy_profiles, toy_latents=toy_latents,
+    toy_vae=toy_vae, toy_painted=toy_painted,
     toy_noise=partial(toy_probes, NOISE, dict(source_only='source only', madm='MADM for {}')),
     toy_s0=partial(toy_probes, PICTURES, dict(madm='MADM for {}')),
     toy_methods=toy_methods, toy_methods_depth=partial(scores, 'toy_methods/depth', METHODS),
