@@ -31,7 +31,7 @@ ADAPTATION = dict(
 WEIGHT_1 = dict(weight_1='MADM, LPLR with weight 1 instead of 20')
 PRIORS = dict(
     random_unet='a random U-Net', madm='toy-sd',
-    adapters='toy-sd, adapters of rank 8 alone', adapters_without_lplr='the same without LPLR',
+    adapters='toy-sd, adapters of rank 8 alone, its last layer frozen', adapters_without_lplr='the same without LPLR',
     frozen_unet='toy-sd, frozen', frozen_unet_without_lplr='the same without LPLR',
     frozen_random_unet='a random U-Net, frozen')
 STARTS = dict(
@@ -43,7 +43,8 @@ NOISE_ENDS = dict(
 LPLR = dict(
     madm_without_lplr='0 (no LPLR)', **{f'weight_{weight}': f'{weight}, source' for weight in (1, 3, 10, 20)},
     madm='1, both, as in `infrared.py`', **{f'both_{weight}': f'{weight}, both' for weight in (3, 10, 20)},
-    frozen_tail="1, both, the U-Net's last layer frozen, as released", without_s0='1, both, without s0')
+    frozen_tail="1, both, the U-Net's last layer frozen, as released",
+    without_s0='1, both, without s0, the head at an eighth of the resolution')
 NOISE = {f'timestep {timestep}': f'timestep {timestep}' for timestep in (0, 10, 50, 120, 200)}
 PICTURES = {'timestep 0': 's0 as painted', 'grey': 'grey', 'true': 'the true label'}
 VOLUMES = dict(

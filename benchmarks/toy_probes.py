@@ -17,13 +17,12 @@ import torch
 from mmengine.evaluator import Evaluator
 from mmengine.runner import Runner
 from mmseg.models import BaseSegmentor
-from rows import COMMIT
+from rows import write_row
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 import mmdass  # noqa: F401, first: its shims must run before mmseg is imported
 from mmdass.apis.load_segmentor import load_segmentor
-from mmdass.benchmarks.result import environment
 from mmdass.models import LatentPaletteHead, StableDiffusionBackbone
 from mmdass.utils.config import load_config
 
@@ -54,12 +53,11 @@ def main() -> None:
             checkpoint = args.work_dir / args.modality / f'{row}_{seed}/iter_{args.iterations}.pth'
             scores[row].append(probe(load_segmentor(config, checkpoint), cfg, PICTURES if row == 'madm' else {}))
             check_agrees(scores[row][-1], TABLE / args.modality / f'{row}_{seed}.json', checkpoint)
-    args.results.mkdir(parents=True, exist_ok=True)
-    (args.results / f'{args.modality}.json').write_text(json.dumps(dict(
+    write_row(
+        args.results / f'{args.modality}.json',
         command=f'python benchmarks/toy_probes.py {args.modality} --seeds {" ".join(map(str, args.seeds))} '
                 f'--iterations {args.iterations}',
-        modality=args.modality, iterations=args.iterations, seeds=args.seeds, scores=scores,
-        environment=dict(environment(), commit=COMMIT)), indent=1) + '\n')
+        modality=args.modality, iterations=args.iterations, seeds=args.seeds, scores=scores)
 
 
 def probe(model: BaseSegmentor, cfg: dict, pictures: dict[str, Picture]) -> dict[str, dict[str, float]]:

@@ -18,7 +18,7 @@ class_mapping = dict(
 crop_size = (256, 256)  # sides must be multiples of 64
 
 augment = [
-    dict(type='RandomResize', scale=(512, 288), ratio_range=(1.0, 2.0), keep_ratio=True),  # never smaller than the crop
+    dict(type='RandomResize', scale=(512, 288), ratio_range=(1.0, 2.0), keep_ratio=True),  # none below the crop, up to 2:1
     dict(type='RandomCrop', crop_size=crop_size),
     dict(type='RandomFlip', prob=0.5),
 ]
