@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from mmengine.registry import init_default_scope
@@ -72,6 +73,34 @@ def test_a_row_is_trained_measured_and_stored(script, tmp_path, monkeypatch):
     assert all(0 <= share <= 1 for entry in row['pseudo_labels'] for share in entry[1:])
 
 
+def test_rows_of_real_images_differ_by_what_they_say(script):
+    real = script('real_images')
+    model = {row: real.configure(Path('DATA'), real.TASKS['nyu_to_depth'], row, 600).model for row in real.ROWS}
+    assert model['madm'].latent_palette_head.label_space == 'nyu13'
+    assert model['madm'].segmentor.decode_head.num_classes == 13
+    assert model['self_training'].latent_palette_head is model['madm_without_lplr'].latent_palette_head is None
+    assert model['self_training'].pseudo_labeler == model['madm_without_dplg'].pseudo_labeler
+    assert model['madm_without_lplr'].pseudo_labeler == model['madm'].pseudo_labeler
+    assert model['madm'].pseudo_labeler.end_iteration == 300  # half, as in depth.py
+    assert model['source_only'].type == model['segformer_source_only'].type == 'EncoderDecoder'
+    assert model['segformer_self_training'].teacher.alpha == model['madm'].teacher.alpha
+
+
+def test_constant_scores_as_mmseg_counts(script):
+    score = script('constant').score_constant
+
+    class Labels(list):
+        metainfo = dict(classes=('road', 'sky', 'car', 'tree'))
+
+    def label(*rows):
+        return dict(gt_seg_map=np.array(rows, dtype=np.uint8))
+
+    source = [label([1, 0]), label([1, 0]), label([2, 255])]  # so sky left, road right
+    target = Labels([label([1, 2, 0, 0], [1, 1, 255, 0])])
+    scores = score(source, target)
+    assert scores == pytest.approx({'mIoU': (100 + 75 + 0) / 3, 'IoU.road': 100, 'IoU.sky': 75, 'IoU.car': 0})
+
+
 def test_rows_of_other_lengths_are_not_averaged(script, tmp_path, monkeypatch):
     tables = script('tables')
     monkeypatch.setitem(tables.scores.__globals__, 'RESULTS', tmp_path)
@@ -112,6 +141,17 @@ def test_probes_refuse_a_checkpoint_of_another_training(script, tmp_path):
     check({'infrared': {'timestep 0': 26.17}}, stored, Path('iter_600.pth'))
     with pytest.raises(ValueError, match=r'iter_600.pth scores 25.17, but .*madm_42.json says 26.17'):
         check({'infrared': {'timestep 0': 25.17}}, stored, Path('iter_600.pth'))
+
+
+def test_sweeps_are_drawn_of_the_seeds_that_all_rows_have(script, tmp_path):
+    common = script('draw_sweeps').common_runs
+    for row, seeds in dict(madm=(42, 43), start_10=(43, 44)).items():
+        for seed in seeds:
+            (tmp_path / f'{row}_{seed}.json').write_text(json.dumps(dict(row=row, seed=seed)))
+    runs = common(tmp_path, ['madm', 'start_10'])
+    assert runs == dict(madm=[dict(row='madm', seed=43)], start_10=[dict(row='start_10', seed=43)])
+    with pytest.raises(FileNotFoundError, match="'start_30': \\[\\]"):
+        common(tmp_path, ['madm', 'start_30'])
 
 
 @pytest.mark.slow
