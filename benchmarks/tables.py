@@ -158,12 +158,15 @@ def scores(folder: str, titles: dict[str, str]) -> str:
 
 
 def seeds(folder: str, titles: dict[str, str]) -> str:
-    """The rows seed by seed, student and teacher beside each other."""
-    rows = {titles[row]: {run['seed']: '{} ({})'.format(*_student_and_teacher([run])) for run in runs}
-            for row, runs in _runs(folder, titles).items()}
-    columns = sorted({seed for row in rows.values() for seed in row})
-    return _table(['', *(f'seed {seed}' for seed in columns)], [
-        [title, *(row.get(seed, '').replace(' (-)', '') for seed in columns)] for title, row in rows.items()])
+    """The rows seed by seed, student and (teacher), then the student's mean where there are several."""
+    found = _runs(folder, titles)
+    columns = sorted({run['seed'] for runs in found.values() for run in runs})
+    rows = []
+    for row, runs in found.items():
+        cells = {run['seed']: '{} ({})'.format(*_student_and_teacher([run])).replace(' (-)', '') for run in runs}
+        mean_of_all = _student_and_teacher(runs)[0] if len(runs) > 1 else ''
+        rows.append([titles[row], *(cells.get(seed, '') for seed in columns), mean_of_all])
+    return _table(['', *(f'seed {seed}' for seed in columns), 'mean'], rows)
 
 
 def classes(folder: str, titles: dict[str, str]) -> str:
@@ -263,11 +266,11 @@ TABLES: dict[str, Callable[[], str]] = dict(
     toy_labels=partial(labels, 'toy_adaptation/infrared', {
         'with DPLG': ('madm', 'pseudo_labels'), 'without': ('madm_without_dplg', 'pseudo_labels'),
         'with DPLG, as LPLR paints': ('madm', 'painted_labels')}),
-    toy_prior=partial(scores, 'toy_adaptation/infrared', PRIORS),
-    toy_start=partial(scores, 'toy_adaptation/infrared', STARTS),
-    toy_noise_end=partial(scores, 'toy_adaptation/infrared', NOISE_ENDS),
-    toy_lplr=partial(scores, 'toy_adaptation/infrared', LPLR),
-    toy_volume=partial(scores, 'toy_adaptation/infrared', VOLUMES))
+    toy_prior=partial(seeds, 'toy_adaptation/infrared', PRIORS),
+    toy_start=partial(seeds, 'toy_adaptation/infrared', STARTS),
+    toy_noise_end=partial(seeds, 'toy_adaptation/infrared', NOISE_ENDS),
+    toy_lplr=partial(seeds, 'toy_adaptation/infrared', LPLR),
+    toy_volume=partial(seeds, 'toy_adaptation/infrared', VOLUMES))
 
 if __name__ == '__main__':
     for page in PAGES:

@@ -130,8 +130,8 @@ def test_tables_of_seeds_classes_and_intervals(script, tmp_path, monkeypatch):
     assert '| sky | 0.0 ± 0.0 | 15.0 ± 7.1 |' in tables.classes('', titles)
     (tmp_path / 'source_only_2.json').unlink()  # not run yet
     by_seed = tables.seeds('', titles)
-    assert '| plain | 1.0 |  |' in by_seed
-    assert '| MADM | 5.0 (6.0) | 5.0 (6.0) |' in by_seed
+    assert '| plain | 1.0 |  |  |' in by_seed
+    assert '| MADM | 5.0 (6.0) | 5.0 (6.0) | 5.0 ± 0.0 |' in by_seed
 
 
 def test_probes_refuse_a_checkpoint_of_another_training(script, tmp_path):
