@@ -61,7 +61,7 @@ WEIGHTS = dict(
     madm_loose='MADM, narrow head, threshold 0.8', madm='MADM, narrow head')
 REAL_TASKS = dict(
     camvid_to_thermal='CamVid to RoadScene thermal', camvid_to_events='CamVid to simulated events',
-    nyu_to_depth='NYUv2 RGB to depth', camvid_to_dusk='CamVid day to dusk')
+    nyu_to_depth='NYUv2 RGB to depth')
 REAL_ROWS = dict(
     constant='the most likely class at each position', segformer_source_only='SegFormer-B0, source only',
     segformer_self_training='SegFormer-B0, self-training', source_only='toy-sd, source only',
@@ -256,6 +256,7 @@ TABLES: dict[str, Callable[[], str]] = dict(
     toy_s0=partial(toy_probes, PICTURES, dict(madm='MADM for {}')),
     toy_methods=toy_methods, toy_methods_depth=partial(scores, 'toy_methods/depth', METHODS),
     toy_weights=partial(scores, 'toy_methods/event', WEIGHTS), real_images=real_images,
+    real_dusk=partial(seeds, 'real_images/camvid_to_dusk', REAL_ROWS),
     toy_event=partial(scores, 'toy_adaptation/event', ADAPTATION | WEIGHT_1),
     toy_depth=partial(scores, 'toy_adaptation/depth', ADAPTATION),
     toy_infrared=partial(scores, 'toy_adaptation/infrared', ADAPTATION),
