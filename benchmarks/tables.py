@@ -257,9 +257,9 @@ TABLES: dict[str, Callable[[], str]] = dict(
     toy_methods=toy_methods, toy_methods_depth=partial(scores, 'toy_methods/depth', METHODS),
     toy_weights=partial(scores, 'toy_methods/event', WEIGHTS), real_images=real_images,
     real_dusk=partial(seeds, 'real_images/camvid_to_dusk', REAL_ROWS),
-    toy_event=partial(scores, 'toy_adaptation/event', ADAPTATION | WEIGHT_1),
-    toy_depth=partial(scores, 'toy_adaptation/depth', ADAPTATION),
-    toy_infrared=partial(scores, 'toy_adaptation/infrared', ADAPTATION),
+    toy_event=partial(seeds, 'toy_adaptation/event', ADAPTATION | WEIGHT_1),
+    toy_depth=partial(seeds, 'toy_adaptation/depth', ADAPTATION),
+    toy_infrared=partial(seeds, 'toy_adaptation/infrared', ADAPTATION),
     toy_demo=partial(seeds, 'toy_adaptation/infrared', dict(source_only='source only', madm='MADM')),
     toy_classes=partial(classes, 'toy_adaptation/infrared', dict(
         constant='by position alone', source_only='source only', self_training='self-training', madm='MADM',
