@@ -2,6 +2,8 @@
 
 import cv2
 import numpy as np
+import torch
+from mmseg.evaluation import IoUMetric
 from torch.utils.data import Dataset
 
 
@@ -15,13 +17,12 @@ def score_constant(source: Dataset, target: Dataset) -> dict[str, float]:
     classes = target.metainfo['classes']
     labels = np.stack([source[index]['gt_seg_map'] for index in range(len(source))])
     guess = np.stack([(labels == index).sum(0) for index in range(len(classes))]).argmax(0).astype(np.uint8)
-    confusion = np.zeros((len(classes), len(classes)))
+    intersect, union = torch.zeros(2, len(classes), dtype=torch.float64)
     for index in range(len(target)):
         label = target[index]['gt_seg_map']
         found = cv2.resize(guess, label.shape[::-1], interpolation=cv2.INTER_NEAREST)
-        known = label != 255
-        np.add.at(confusion, (label[known], found[known]), 1)
-    right = confusion.diagonal()
-    union = confusion.sum(0) + confusion.sum(1) - right
-    iou = {name: float(100 * right[i] / union[i]) for i, name in enumerate(classes) if union[i]}
+        areas = IoUMetric.intersect_and_union(torch.from_numpy(found), torch.from_numpy(label), len(classes), 255)
+        intersect += areas[0]
+        union += areas[1]
+    iou = {name: float(100 * intersect[i] / union[i]) for i, name in enumerate(classes) if union[i]}
     return {'mIoU': float(np.mean(list(iou.values()))), **{f'IoU.{name}': value for name, value in iou.items()}}

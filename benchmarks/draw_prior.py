@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument('--out', type=Path, default=ROOT / 'docs/images')
     args = parser.parse_args()
     cfg = load_config(args.config)
+    args.out.mkdir(parents=True, exist_ok=True)
     draw_losses(args.out / 'prior_losses.png', {
         'VAE: mean absolute error': losses(args.vae_run, 'loss_reconstruction'),
         'U-Net: mean squared error of the noise': losses(args.unet_run, 'loss_noise')})

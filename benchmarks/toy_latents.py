@@ -52,12 +52,12 @@ def measure(modality: str, iterations: int, seeds: list[int]) -> dict:
     return dict(modality=modality, **scores)
 
 
-def streets(modality: str, seed: int, number: int) -> tuple[Tensor, Tensor]:
+def streets(modality: str, seed: int, number: int, look: str = 'real') -> tuple[Tensor, Tensor]:
     """Images (N, 3, 128, 256), RGB in [-1, 1], and labels (N, 128, 256)."""
-    look = dict(look='real') if modality == 'rgb' else {}
+    looks = dict(look=look) if modality == 'rgb' else {}
     dataset = DATASETS.build(dict(
         type='ToyStreetDataset', modality=modality, num_images=number, seed=seed,
-        pipeline=[dict(type='RenderToyScene')], **look))
+        pipeline=[dict(type='RenderToyScene')], **looks))
     scenes = [dataset[index] for index in range(number)]
     images = torch.stack([torch.from_numpy(scene['img'][..., ::-1].copy()) for scene in scenes])
     labels = torch.stack([torch.from_numpy(scene['gt_seg_map']).long() for scene in scenes])

@@ -14,16 +14,16 @@ from mmengine.registry import init_default_scope
 from rows import write_row
 from torch import Tensor, nn
 from toy_adaptation import nearest_class
+from toy_latents import streets
 
 from mmdass.datasets.label_space import LabelSpace
 from mmdass.models import LatentPaletteHead
-from mmdass.registry import DATASETS, MODELS
+from mmdass.registry import MODELS
 
-KINDS = {  # of pictures: what ToyStreetDataset renders
-    'rgb, real look': dict(modality='rgb', look='real'), 'rgb, synthetic look': dict(modality='rgb', look='synthetic'),
+STREETS = dict(seed=31, number=50)  # the prior's training has seed 7
+KINDS = {
+    'rgb, real look': dict(modality='rgb'), 'rgb, synthetic look': dict(modality='rgb', look='synthetic'),
     'depth': dict(modality='depth'), 'infrared': dict(modality='infrared'), 'event': dict(modality='event')}
-NUM_IMAGES = 50
-SEED = 31  # of the streets: the prior's training has 7
 
 
 def main() -> None:
@@ -32,24 +32,14 @@ def main() -> None:
     args = parser.parse_args()
     init_default_scope('mmdass')
     vae = MODELS.build(dict(type='StableDiffusionBackbone', pretrained='toy')).vae
-    rows = {kind: measure(vae, streets(**dataset)[0]) for kind, dataset in KINDS.items()}
-    labels = streets(modality='rgb', look='real')[1]
+    rows = {name: measure(vae, streets(**STREETS, **kind)[0]) for name, kind in KINDS.items()}
+    labels = streets('rgb', **STREETS)[1]
     painter = LatentPaletteHead('madm11')
     painted = painter.paint(labels)
     rows['painted labels'] = measure(vae, painted)
     write_row(
-        args.json, command='python benchmarks/toy_vae.py', num_images=NUM_IMAGES, rows=rows,
+        args.json, command='python benchmarks/toy_vae.py', num_images=STREETS['number'], rows=rows,
         classes_kept=classes_kept(painter, through(vae, painted)[1], labels))
-
-
-def streets(**dataset: str) -> tuple[Tensor, Tensor]:
-    """Images (N, 3, H, W), RGB in [-1, 1], and labels (N, H, W)."""
-    scenes = DATASETS.build(dict(
-        type='ToyStreetDataset', num_images=NUM_IMAGES, seed=SEED, pipeline=[dict(type='RenderToyScene')], **dataset))
-    scenes = [scenes[index] for index in range(NUM_IMAGES)]
-    images = torch.stack([torch.from_numpy(scene['img'][..., ::-1].copy()) for scene in scenes])
-    labels = torch.stack([torch.from_numpy(scene['gt_seg_map']).long() for scene in scenes])
-    return images.permute(0, 3, 1, 2).float() / 127.5 - 1, labels
 
 
 def measure(vae: nn.Module, images: Tensor) -> dict[str, float]:
