@@ -1,7 +1,7 @@
 """What toy-sd's VAE makes of each kind of picture, as JSON: errors, colours, and the spread of its latents.
 
     python benchmarks/toy_vae.py
-    python benchmarks/tables.py   # docs/results.md, configs/prior/README.md
+    python benchmarks/tables.py   # docs/results.md
 
 Of pictures that it was not trained on. Nothing is trained.
 """

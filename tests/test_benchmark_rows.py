@@ -101,6 +101,17 @@ def test_constant_scores_as_mmseg_counts(script):
     assert scores == pytest.approx({'mIoU': (100 + 75 + 0) / 3, 'IoU.road': 100, 'IoU.sky': 75, 'IoU.car': 0})
 
 
+def test_classes_are_kept_where_their_colour_is_nearest(script):
+    vae = script('toy_vae')
+    head = LatentPaletteHead('madm11')
+    label = torch.tensor([[[0, 0, 5, 5], [0, 0, 255, 9]]])
+    restored = head.paint(label)
+    restored[..., :1, 0] = head.paint(torch.full((1, 1, 1), 5))[..., 0]  # one of four
+    restored[..., 1, 3] = restored[..., 0, 0]
+    assert vae.classes_kept(head, restored, label) == {'sky': 75, 'road': 100, 'wall': 0}
+    assert vae.saturation(torch.tensor([-1.0, 0.0, 1.0]).view(1, 3, 1, 1)) == 255
+
+
 def test_rows_of_other_lengths_are_not_averaged(script, tmp_path, monkeypatch):
     tables = script('tables')
     monkeypatch.setitem(tables.scores.__globals__, 'RESULTS', tmp_path)
